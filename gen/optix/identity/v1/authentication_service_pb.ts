@@ -32,7 +32,8 @@ export type RegisterRequest = Message<"optix.identity.v1.RegisterRequest"> & {
   email: string;
 
   /**
-   * Password: 8 to 128 characters, counted after Unicode NFKC normalisation (NIST SP 800-63B-4).
+   * Password: 8 (or the setting PASSWORD_MIN_LENGTH) to 128 characters, counted after Unicode NFC normalisation
+   * (NIST SP 800-63B-4 section 3.1.1.2). No rules on which characters.
    *
    * @generated from field: string password = 2;
    */

@@ -1,0 +1,25 @@
+import { createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { GrpcContext } from './grpc-context.ts';
+
+/** Set by the HTTP port: the address of the peer at the other end of the connection. */
+export const peerAddressKey = createContextKey<string | undefined>(undefined, {
+  description: 'peer address',
+});
+
+/** Set by the HTTP port: told when a call reached its handler, so that what never did is logged too. */
+export const reachedHandlerKey = createContextKey<(() => void) | undefined>(undefined, {
+  description: 'reached handler',
+});
+
+/** Reads one request header or metadata entry, without building a Headers object where the transport has none. */
+export function requestHeader(context: HandlerContext, name: string): string | undefined {
+  if (context instanceof GrpcContext) return context.requestMetadata(name);
+  return context.requestHeader.get(name) ?? undefined;
+}
+
+/** The IP address of the peer at the other end of the connection; undefined where it is already gone. */
+export function peerAddress(context: HandlerContext): string | undefined {
+  const address = context instanceof GrpcContext ? context.peerAddress() : context.values.get(peerAddressKey);
+  // A dual-stack socket shows IPv4 peers as mapped addresses.
+  return address?.replace(/^::ffff:(?=\d+\.)/, '');
+}

@@ -1,0 +1,97 @@
+import { isIP } from 'node:net';
+import {
+  booleanSetting,
+  choiceSetting,
+  InvalidSettings,
+  integerSetting,
+  listSetting,
+  type SettingValues,
+  textSetting,
+} from './settings.ts';
+
+/** Settings that both services read, under the same names. */
+export const commonSettings = {
+  environment: choiceSetting(
+    'ENVIRONMENT',
+    'development',
+    ['development', 'staging', 'production'],
+    'Where this runs. `production` refuses to start with a default secret or without caller authentication.',
+  ),
+  debug: booleanSetting('DEBUG', false, 'Logs at level debug. Never shows secrets.'),
+  logLevel: choiceSetting(
+    'LOG_LEVEL',
+    'info',
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'The least level that is logged. DEBUG=true means debug.',
+  ),
+  bindAddress: textSetting(
+    'BIND_ADDRESS',
+    '127.0.0.1',
+    'The IP address both ports listen on. Any other than loopback needs caller keys.',
+    (text) => (isIP(text) === 0 ? 'must be an IP address' : undefined),
+  ),
+  corsOrigins: listSetting(
+    'CORS_ORIGINS',
+    'Origins whose pages may call the HTTP port, between commas, for example `https://app.example.com`; `*` means all. Empty: none.',
+  ),
+  maxMessageBytes: integerSetting(
+    'MAX_MESSAGE_BYTES',
+    1_048_576,
+    { min: 1024, max: 67_108_864 },
+    'The largest request message that is read, in bytes.',
+  ),
+  keepaliveTimeMs: integerSetting(
+    'KEEPALIVE_TIME_MS',
+    60_000,
+    { min: 1000, max: 86_400_000 },
+    'After this long without traffic a gRPC connection is pinged, in milliseconds.',
+  ),
+  keepaliveTimeoutMs: integerSetting(
+    'KEEPALIVE_TIMEOUT_MS',
+    20_000,
+    { min: 1000, max: 600_000 },
+    'A gRPC connection whose ping is not answered within this is closed, in milliseconds.',
+  ),
+  shutdownDelayMs: integerSetting(
+    'SHUTDOWN_DELAY_MS',
+    0,
+    { min: 0, max: 600_000 },
+    'How long to go on serving after NOT_SERVING was said, so that load balancers notice, in milliseconds.',
+  ),
+  shutdownTimeoutMs: integerSetting(
+    'SHUTDOWN_TIMEOUT_MS',
+    10_000,
+    { min: 0, max: 600_000 },
+    'How long calls in flight may take to finish at shutdown before they are cut off, in milliseconds.',
+  ),
+};
+
+/** Values of {@link commonSettings}. */
+export type CommonSettings = SettingValues<typeof commonSettings>;
+
+/** Whether an IP address can be reached from this machine only. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+/**
+ * Refuses to serve without caller authentication where somebody else could call: in production, and on any address
+ * but loopback.
+ *
+ * @throws InvalidSettings naming `keysEnv`.
+ */
+export function requireCallerAuthentication(
+  settings: Pick<CommonSettings, 'environment' | 'bindAddress'>,
+  keysEnv: string,
+  configured: boolean,
+): void {
+  if (configured) return;
+  if (settings.environment === 'production') {
+    throw new InvalidSettings([`${keysEnv} must be set when ENVIRONMENT=production`]);
+  }
+  if (!isLoopback(settings.bindAddress)) {
+    throw new InvalidSettings([
+      `${keysEnv} must be set when BIND_ADDRESS (${settings.bindAddress}) is not loopback`,
+    ]);
+  }
+}

@@ -1,0 +1,128 @@
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { type HealthImplementation, service as healthService } from 'grpc-health-check';
+import { mountOnGrpc } from './grpc-mount.ts';
+import { reflectionPackage } from './grpc-reflection.ts';
+import { listenFailure } from './listen-failure.ts';
+import type { ServiceTable } from './service-table.ts';
+
+// grpc-js writes lines of its own to standard error; whatever they tell reaches us as an error too.
+setLogVerbosity(logVerbosity.NONE);
+
+/** What a gRPC port serves and how. */
+export interface GrpcServerOptions {
+  readonly address: string;
+  readonly port: number;
+  /** The setting that names the port, for the error when it is taken. */
+  readonly portEnv: string;
+  readonly services: readonly ServiceTable[];
+  readonly health: HealthImplementation;
+  readonly maxMessageBytes: number;
+  readonly keepaliveTimeMs: number;
+  readonly keepaliveTimeoutMs: number;
+}
+
+/** A gRPC port that accepts calls. */
+export interface RunningGrpcServer {
+  readonly port: number;
+  /** Takes no new calls; resolves once those in flight have ended. */
+  drain(): Promise<void>;
+  /** Cuts off whatever is still open. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Serves the tables over gRPC, with grpc.health.v1 and server reflection (v1 and v1alpha).
+ *
+ * @throws Error naming `portEnv` where the port is taken.
+ */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningGrpcServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': options.maxMessageBytes,
+    'grpc.keepalive_time_ms': options.keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+  });
+  const streams = new EndlessStreams();
+  for (const table of options.services) mountOnGrpc(server, table);
+  options.health.addToServer(streams.tracking(server));
+  const reflected = reflectionPackage(
+    options.services.map((table) => table.service),
+    healthService,
+  );
+  new ReflectionService(reflected).addToServer(streams.tracking(server));
+
+  const host = options.address.includes(':') ? `[${options.address}]` : options.address;
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(listenFailure(error, options.portEnv, `${host}:${options.port}`));
+    });
+  });
+  return {
+    port,
+    async drain() {
+      streams.end();
+      await new Promise<void>((resolve, reject) => {
+        server.tryShutdown((error) => (error === undefined ? resolve() : reject(error)));
+      });
+    },
+    [Symbol.dispose]() {
+      server.forceShutdown();
+    },
+  };
+}
+
+interface EndableCall {
+  end(): void;
+  on(event: 'cancelled' | 'end' | 'close', listener: () => void): unknown;
+}
+
+/**
+ * The streams of health watchers and of reflection, which nobody ends: a drain would wait for them until it ran out
+ * of time. They are registered through here so that it can end them.
+ */
+class EndlessStreams {
+  readonly #open = new Set<EndableCall>();
+
+  /** A server to register a service on, whose streaming methods are remembered while they are open. */
+  tracking(server: Server): Server {
+    return new Proxy(server, {
+      get: (target, property) => {
+        if (property !== 'addService') return Reflect.get(target, property) as unknown;
+        return (service: ServiceDefinition, implementation: UntypedServiceImplementation) => {
+          target.addService(service, this.#remember(service, implementation));
+        };
+      },
+    });
+  }
+
+  #remember(
+    service: ServiceDefinition,
+    implementation: UntypedServiceImplementation,
+  ): UntypedServiceImplementation {
+    const remembering: UntypedServiceImplementation = { ...implementation };
+    for (const [name, definition] of Object.entries(service)) {
+      const key = [name, definition.originalName ?? name].find((candidate) => candidate in implementation);
+      if (!definition.responseStream || key === undefined) continue;
+      const handler = implementation[key] as (call: EndableCall) => void;
+      remembering[key] = ((call: EndableCall) => {
+        this.#open.add(call);
+        for (const event of ['cancelled', 'close'] as const) call.on(event, () => this.#open.delete(call));
+        handler(call);
+      }) as never;
+    }
+    return remembering;
+  }
+
+  end(): void {
+    for (const call of this.#open) call.end();
+    this.#open.clear();
+  }
+}

@@ -1,0 +1,52 @@
+import type { HandlerContext } from '@connectrpc/connect';
+
+/** A call's context whose signal is also aborted by a second signal: a stream ends when the server shuts down. */
+export class StreamContext implements HandlerContext {
+  readonly #call: HandlerContext;
+  readonly signal: AbortSignal;
+
+  constructor(call: HandlerContext, second: AbortSignal) {
+    this.#call = call;
+    this.signal = AbortSignal.any([call.signal, second]);
+  }
+
+  get method() {
+    return this.#call.method;
+  }
+
+  get service() {
+    return this.#call.service;
+  }
+
+  get timeoutMs() {
+    return this.#call.timeoutMs;
+  }
+
+  get requestMethod() {
+    return this.#call.requestMethod;
+  }
+
+  get requestHeader() {
+    return this.#call.requestHeader;
+  }
+
+  get responseHeader() {
+    return this.#call.responseHeader;
+  }
+
+  get responseTrailer() {
+    return this.#call.responseTrailer;
+  }
+
+  get protocolName() {
+    return this.#call.protocolName;
+  }
+
+  get values() {
+    return this.#call.values;
+  }
+
+  get url() {
+    return this.#call.url;
+  }
+}
