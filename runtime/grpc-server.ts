@@ -6,10 +6,9 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { type HealthImplementation, service as healthService } from 'grpc-health-check';
+import type { HealthImplementation } from 'grpc-health-check';
 import { mountOnGrpc } from './grpc-mount.ts';
-import { reflectionPackage } from './grpc-reflection.ts';
+import { reflectionOf } from './grpc-reflection.ts';
 import { listenFailure } from './listen-failure.ts';
 import type { ServiceTable } from './service-table.ts';
 
@@ -52,11 +51,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const streams = new EndlessStreams();
   for (const table of options.services) mountOnGrpc(server, table);
   options.health.addToServer(streams.tracking(server));
-  const reflected = reflectionPackage(
-    options.services.map((table) => table.service),
-    healthService,
-  );
-  new ReflectionService(reflected).addToServer(streams.tracking(server));
+  reflectionOf(options.services.map((table) => table.service)).addToServer(streams.tracking(server));
 
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
   const port = await new Promise<number>((resolve, reject) => {

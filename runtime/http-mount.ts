@@ -49,8 +49,12 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
     grpc: false,
     readMaxBytes: options.maxMessageBytes,
     interceptors: [...(options.interceptors ?? [])],
-    // A misspelt field would otherwise be a silently different request.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: {
+      // A misspelt field would otherwise be a silently different request.
+      ignoreUnknownFields: false,
+      // `allowed: false` and `remaining: 0` must be there to be read, though they are their types' defaults.
+      alwaysEmitImplicit: true,
+    },
     contextValues: (request) =>
       createContextValues()
         .set(peerAddressKey, request.socket.remoteAddress)

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/token_service.proto.
  */
 export const file_optix_identity_v1_token_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVvcHRpeC9pZGVudGl0eS92MS90b2tlbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSInChZJbnRyb3NwZWN0VG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJItwBChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSCwoDc3ViGAIgASgJEgsKA3NpZBgDIAEoCRILCgNqdGkYBCABKAkSCwoDaXNzGAUgASgJEgsKA2F1ZBgGIAMoCRILCgNleHAYByABKAMSCwoDaWF0GAggASgDEgsKA25iZhgJIAEoAxISCgp0b2tlbl90eXBlGAogASgJEhAKCHVzZXJuYW1lGAsgASgJEg0KBXJvbGVzGAwgAygJEhQKDG1mYV92ZXJpZmllZBgNIAEoCCIQCg5HZXRKd2tzUmVxdWVzdCI3Cg9HZXRKd2tzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLm9wdGl4LmlkZW50aXR5LnYxLkp3ayJRCgNKd2sSCwoDa3R5GAEgASgJEgsKA2NydhgCIAEoCRIJCgF4GAMgASgJEgsKA2tpZBgEIAEoCRILCgNhbGcYBSABKAkSCwoDdXNlGAYgASgJMsoBCgxUb2tlblNlcnZpY2USaAoPSW50cm9zcGVjdFRva2VuEikub3B0aXguaWRlbnRpdHkudjEuSW50cm9zcGVjdFRva2VuUmVxdWVzdBoqLm9wdGl4LmlkZW50aXR5LnYxLkludHJvc3BlY3RUb2tlblJlc3BvbnNlElAKB0dldEp3a3MSIS5vcHRpeC5pZGVudGl0eS52MS5HZXRKd2tzUmVxdWVzdBoiLm9wdGl4LmlkZW50aXR5LnYxLkdldEp3a3NSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("CiVvcHRpeC9pZGVudGl0eS92MS90b2tlbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSInChZJbnRyb3NwZWN0VG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIvMCChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSEAoDc3ViGAIgASgJSACIAQESEAoDc2lkGAMgASgJSAGIAQESEAoDanRpGAQgASgJSAKIAQESEAoDaXNzGAUgASgJSAOIAQESCwoDYXVkGAYgAygJEhAKA2V4cBgHIAEoA0gEiAEBEhAKA2lhdBgIIAEoA0gFiAEBEhAKA25iZhgJIAEoA0gGiAEBEhcKCnRva2VuX3R5cGUYCiABKAlIB4gBARIVCgh1c2VybmFtZRgLIAEoCUgIiAEBEg0KBXJvbGVzGAwgAygJEhkKDG1mYV92ZXJpZmllZBgNIAEoCEgJiAEBQgYKBF9zdWJCBgoEX3NpZEIGCgRfanRpQgYKBF9pc3NCBgoEX2V4cEIGCgRfaWF0QgYKBF9uYmZCDQoLX3Rva2VuX3R5cGVCCwoJX3VzZXJuYW1lQg8KDV9tZmFfdmVyaWZpZWQiEAoOR2V0Sndrc1JlcXVlc3QiNwoPR2V0Sndrc1Jlc3BvbnNlEiQKBGtleXMYASADKAsyFi5vcHRpeC5pZGVudGl0eS52MS5Kd2siUQoDSndrEgsKA2t0eRgBIAEoCRILCgNjcnYYAiABKAkSCQoBeBgDIAEoCRILCgNraWQYBCABKAkSCwoDYWxnGAUgASgJEgsKA3VzZRgGIAEoCTLKAQoMVG9rZW5TZXJ2aWNlEmgKD0ludHJvc3BlY3RUb2tlbhIpLm9wdGl4LmlkZW50aXR5LnYxLkludHJvc3BlY3RUb2tlblJlcXVlc3QaKi5vcHRpeC5pZGVudGl0eS52MS5JbnRyb3NwZWN0VG9rZW5SZXNwb25zZRJQCgdHZXRKd2tzEiEub3B0aXguaWRlbnRpdHkudjEuR2V0Sndrc1JlcXVlc3QaIi5vcHRpeC5pZGVudGl0eS52MS5HZXRKd2tzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * The token to look into.
@@ -40,7 +40,7 @@ export const IntrospectTokenRequestSchema: GenMessage<IntrospectTokenRequest> = 
  */
 export type IntrospectTokenResponse = Message<"optix.identity.v1.IntrospectTokenResponse"> & {
   /**
-   * Whether the token is good. All other fields are empty where it is not.
+   * Whether the token is good. All other fields are unset where it is not.
    *
    * @generated from field: bool active = 1;
    */
@@ -49,30 +49,30 @@ export type IntrospectTokenResponse = Message<"optix.identity.v1.IntrospectToken
   /**
    * The user's id.
    *
-   * @generated from field: string sub = 2;
+   * @generated from field: optional string sub = 2;
    */
-  sub: string;
+  sub?: string | undefined;
 
   /**
    * The session's id.
    *
-   * @generated from field: string sid = 3;
+   * @generated from field: optional string sid = 3;
    */
-  sid: string;
+  sid?: string | undefined;
 
   /**
    * The token's own id.
    *
-   * @generated from field: string jti = 4;
+   * @generated from field: optional string jti = 4;
    */
-  jti: string;
+  jti?: string | undefined;
 
   /**
    * Who issued the token.
    *
-   * @generated from field: string iss = 5;
+   * @generated from field: optional string iss = 5;
    */
-  iss: string;
+  iss?: string | undefined;
 
   /**
    * Whom the token is meant for.
@@ -84,37 +84,37 @@ export type IntrospectTokenResponse = Message<"optix.identity.v1.IntrospectToken
   /**
    * When the token ends, in seconds since 1970.
    *
-   * @generated from field: int64 exp = 7;
+   * @generated from field: optional int64 exp = 7;
    */
-  exp: bigint;
+  exp?: bigint | undefined;
 
   /**
    * When the token was issued, in seconds since 1970.
    *
-   * @generated from field: int64 iat = 8;
+   * @generated from field: optional int64 iat = 8;
    */
-  iat: bigint;
+  iat?: bigint | undefined;
 
   /**
    * From when on the token holds, in seconds since 1970.
    *
-   * @generated from field: int64 nbf = 9;
+   * @generated from field: optional int64 nbf = 9;
    */
-  nbf: bigint;
+  nbf?: bigint | undefined;
 
   /**
    * Always `Bearer`.
    *
-   * @generated from field: string token_type = 10;
+   * @generated from field: optional string token_type = 10;
    */
-  tokenType: string;
+  tokenType?: string | undefined;
 
   /**
    * The user's e-mail address.
    *
-   * @generated from field: string username = 11;
+   * @generated from field: optional string username = 11;
    */
-  username: string;
+  username?: string | undefined;
 
   /**
    * The user's roles at this moment, not at the token's issue.
@@ -126,9 +126,9 @@ export type IntrospectTokenResponse = Message<"optix.identity.v1.IntrospectToken
   /**
    * Whether a second factor was given when the session was opened.
    *
-   * @generated from field: bool mfa_verified = 13;
+   * @generated from field: optional bool mfa_verified = 13;
    */
-  mfaVerified: boolean;
+  mfaVerified?: boolean | undefined;
 };
 
 /**

@@ -1,0 +1,26 @@
+import type { Percentiles } from './percentiles.ts';
+
+/** What the load generator is to do. */
+export interface LoadPlan {
+  /** `host:port` of the gRPC server. */
+  readonly address: string;
+  /** Path of the method, for example `/optix.ratelimit.v1.RateLimitService/CheckLimit`. */
+  readonly path: string;
+  /** Encoded request messages in base64, sent in turn. */
+  readonly bodies: readonly string[];
+  readonly connections: number;
+  /** Callers of the closed loop. */
+  readonly callers: number;
+  /** Calls a second of the open loop; unset means the closed loop. */
+  readonly perSecond?: number;
+  readonly seconds: number;
+}
+
+/** What came of it. */
+export interface LoadResult {
+  readonly answered: number;
+  readonly failed: number;
+  readonly seconds: number;
+  /** Of the open loop, from the moment each call was due. */
+  readonly latencyMs: Percentiles | null;
+}

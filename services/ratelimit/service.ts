@@ -1,0 +1,42 @@
+import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
+import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
+import { readConfig, settings } from './config.ts';
+import { createContext } from './context.ts';
+import { ERROR_DOMAIN, toRpcError } from './errors.ts';
+import { rateLimitHeaderNames, rateLimitHeadersInterceptor } from './rate-limit-headers.ts';
+import { rules, serviceTables } from './router.ts';
+
+/**
+ * Starts the rate limiter with the settings of an environment.
+ *
+ * @throws InvalidSettings, ListenFailure
+ */
+export async function startRateLimit(
+  env: Readonly<Record<string, string | undefined>>,
+  overrides: { readonly logger?: Logger } = {},
+): Promise<RunningService> {
+  const config = readConfig(env);
+  const logger =
+    overrides.logger ?? createLogger({ service: 'ratelimit', level: config.logLevel, debug: config.debug });
+  await using resources = new AsyncDisposableStack();
+  const context = resources.use(await createContext(config, logger));
+  const ports = await startPorts({
+    settings: config,
+    grpcPort: { port: config.grpcPort, env: settings.grpcPort.env },
+    httpPort: { port: config.httpPort, env: settings.httpPort.env },
+    logger,
+    accessLog: config.accessLog,
+    errorDomain: ERROR_DOMAIN,
+    callerKeys: config.callerKeys,
+    tables: serviceTables(context),
+    rules,
+    mapError: toRpcError,
+    health: [{ name: RateLimitService.typeName, ready: context.ready }],
+    monitors: context.monitors,
+    http: { interceptors: [rateLimitHeadersInterceptor], exposedHeaders: rateLimitHeaderNames },
+  });
+  resources.use(ports);
+  const owned = resources.move();
+  return { ...ports, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+}
