@@ -62,6 +62,8 @@ export function rpcError(code: Code, facts: ErrorFacts): ConnectError {
   if (facts.retryAfterMs !== undefined) {
     const retryDelay = durationFromMs(Math.ceil(facts.retryAfterMs));
     error.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
+    // What HTTP clients look at (RFC 9110 section 10.2.3); on gRPC it is a trailer that does no harm.
+    error.metadata.set('retry-after', String(Math.max(1, Math.ceil(facts.retryAfterMs / 1000))));
   }
   if (facts.requestId !== undefined) {
     error.details.push({ desc: RequestInfoSchema, value: { requestId: facts.requestId } });

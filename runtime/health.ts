@@ -30,6 +30,7 @@ export class Health {
   readonly #components: readonly StoreMonitor[];
   readonly #services: readonly ServiceHealth[];
   readonly #startedAt = Date.now();
+  readonly #told = new Map<string, boolean>();
   #serving = true;
 
   constructor(services: readonly ServiceHealth[], components: readonly StoreMonitor[]) {
@@ -85,11 +86,18 @@ export class Health {
   }
 
   #publish(): void {
-    this.grpc.setStatus('', word(this.#whole()));
-    for (const service of this.#services) this.grpc.setStatus(service.name, word(this.#service(service)));
+    this.#tell('', this.#whole());
+    for (const service of this.#services) this.#tell(service.name, this.#service(service));
     for (const component of this.#components) {
-      this.grpc.setStatus(component.name, word(this.#serving && component.status.up));
+      this.#tell(component.name, this.#serving && component.status.up);
     }
+  }
+
+  /** Watchers are told of changes only. */
+  #tell(name: string, ok: boolean): void {
+    if (this.#told.get(name) === ok) return;
+    this.#told.set(name, ok);
+    this.grpc.setStatus(name, word(ok));
   }
 }
 

@@ -7,6 +7,9 @@ import type { Logger } from './logger.ts';
 import type { Pipeline } from './pipeline.ts';
 import { InvalidSettings } from './settings.ts';
 
+/** How long after its end a service's process may still have something open. */
+const EXIT_GRACE_MS = 2000;
+
 /** The parts of a running service that a shutdown has to take down in order. */
 export interface Serving {
   readonly health: Health;
@@ -66,6 +69,8 @@ export async function runService(start: () => Promise<StartedService>): Promise<
   service.logger.info({ signal }, 'shutting down');
   await service[Symbol.asyncDispose]();
   service.logger.info('stopped');
+  // Nothing should be left that keeps the process alive; this makes sure that nothing does.
+  setTimeout(() => process.exit(0), EXIT_GRACE_MS).unref();
 }
 
 async function firstSignal(): Promise<NodeJS.Signals> {

@@ -11,6 +11,7 @@ import {
 } from '../gen/google/rpc/error_details_pb.ts';
 import { EchoRequestSchema, EchoService } from '../gen/optix/testing/v1/echo_service_pb.ts';
 import { type RunningEcho, startEcho } from '../testing/echo-service.ts';
+import { failure } from '../testing/failure.ts';
 import { CallerKeys } from './caller-auth.ts';
 
 const API_KEY = 'a-key-of-a-test-gateway';
@@ -46,16 +47,6 @@ const SIDES: readonly Side[] = [
     transport: (echo) => createGrpcWebTransport({ baseUrl: echo.httpUrl, httpVersion: '1.1' }),
   },
 ];
-
-async function failure(promise: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await promise;
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConnectError);
-    return error as ConnectError;
-  }
-  throw new Error('the call succeeded, though it should have failed');
-}
 
 async function collect<T>(messages: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];

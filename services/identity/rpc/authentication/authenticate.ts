@@ -1,0 +1,56 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { HandlerContext, MethodImpl } from '@connectrpc/connect';
+import type {
+  AuthenticateRequest,
+  AuthenticationService,
+} from '../../../../gen/optix/identity/v1/authentication_service_pb.ts';
+import type { IdentityContext } from '../../context.ts';
+import { type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
+import { parseEmail } from '../../domain/email.ts';
+import {
+  MAX_PASSWORD_CHARACTERS,
+  normalizePassword,
+  passwordCharacters,
+} from '../../domain/password-policy.ts';
+import { takeDevice } from '../device-field.ts';
+import { Fields } from '../fields.ts';
+import { sessionMessage } from '../session-message.ts';
+import { userMessage } from '../user-message.ts';
+
+/** optix.identity.v1.AuthenticationService/Authenticate */
+export function authenticate({
+  authentication,
+}: IdentityContext): MethodImpl<typeof AuthenticationService.method.authenticate> {
+  return async (request, context) => {
+    const { user, session, accessToken, refreshToken } = await signIn(
+      authentication,
+      signInOf(request, context),
+      context.signal,
+    );
+    return {
+      accessToken: accessToken.token,
+      refreshToken: refreshToken.token,
+      tokenType: 'Bearer',
+      accessTokenExpireTime: timestampFromDate(accessToken.expiresAt),
+      refreshTokenExpireTime: timestampFromDate(refreshToken.expiresAt),
+      session: sessionMessage(session),
+      user: userMessage(user),
+    };
+  };
+}
+
+function signInOf(request: AuthenticateRequest, context: HandlerContext): SignIn {
+  const fields = new Fields();
+  const { password } = request;
+  // An empty password is a wrong one, and is answered like one.
+  if (passwordCharacters(normalizePassword(password)) > MAX_PASSWORD_CHARACTERS) {
+    fields.add('password', `must have at most ${MAX_PASSWORD_CHARACTERS} characters`);
+  }
+  const signIn: SignIn = {
+    email: fields.take('email', parseEmail(request.email)),
+    password,
+    device: takeDevice(fields, request.device, context),
+  };
+  fields.check();
+  return signIn;
+}
