@@ -1,12 +1,13 @@
 /**
  * Load generator, run as a process of its own so that its CPU is not counted as the server's.
- * Takes one JSON argument (LoadPlan) and prints one line of JSON (LoadResult).
+ * Reads a LoadPlan as JSON from standard input and prints one line of JSON (LoadResult).
  */
+import { text } from 'node:stream/consumers';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { percentiles } from './percentiles.ts';
 
-const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
+const plan = JSON.parse(await text(process.stdin)) as LoadPlan;
 const bodies = plan.bodies.map((body) => Buffer.from(body, 'base64'));
 const clients = Array.from(
   { length: plan.connections },

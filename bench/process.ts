@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
@@ -35,9 +36,8 @@ export function startScript(script: string, env: NodeJS.ProcessEnv = process.env
 /** Runs the load generator to its end. */
 export async function load(plan: LoadPlan): Promise<LoadResult> {
   const script = new URL('./load.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, JSON.stringify(plan)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(JSON.stringify(plan));
   let output = '';
   for await (const chunk of child.stdout) output += String(chunk);
   return JSON.parse(output) as LoadResult;
@@ -53,4 +53,17 @@ async function end(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await ended;
+}
+
+/** Waits until a health endpoint answers 200; 10 seconds at most. */
+export async function untilHealthy(url: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const ok = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ok) return;
+    await sleep(50);
+  }
+  throw new Error(`${url} did not turn healthy`);
 }
