@@ -48,8 +48,10 @@ describe('limitKey', () => {
     ['100%', 'ratelimit:x:{100%25}'],
     ['a b\n', 'ratelimit:x:{a%20b%0A}'],
     ['a\u2028\ud800', 'ratelimit:x:{a%u2028%uD800}'],
+    ['\udfff', 'ratelimit:x:{%uDFFF}'],
+    ['\u{1f600}', 'ratelimit:x:{\u{1f600}}'],
     ['', 'ratelimit:x:{%}'],
-  ])('escapes what would garble the key: %j', (identifier, key) => {
+  ])('escapes what would garble the key, and no more: %j', (identifier, key) => {
     expect(limitKey('x', identifier)).toBe(key);
   });
 

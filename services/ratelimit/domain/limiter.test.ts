@@ -60,7 +60,10 @@ describe('Limiter', () => {
 
   it('counts endpoints without a rule each by itself, by api_default', () => {
     const limiter = limiterWith(new ModelStore());
-    limiter.check(check({ endpoint: 'orders', cost: 100 }));
+    expect(limiter.check(check({ endpoint: 'orders', cost: 100 }))).toMatchObject({
+      allowed: true,
+      remaining: 0,
+    });
     expect(limiter.check(check({ endpoint: 'orders' }))).toMatchObject({ allowed: false, limit: 100 });
     expect(limiter.check(check({ endpoint: 'quotes' }))).toMatchObject({ allowed: true, remaining: 99 });
     expect(limiter.check(check({ endpoint: 'api_default' }))).toMatchObject({ remaining: 99 });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import type { LimitState, LimitStore } from '../domain/limit-store.ts';
@@ -11,11 +11,14 @@ import { withinBudget } from './within-budget.ts';
 const SCRIPT = readFileSync(new URL('./sliding-window-log.lua', import.meta.url), 'utf8');
 const SCRIPT_SHA = createHash('sha1').update(SCRIPT).digest('hex');
 
-/** Redis runs a batch in one go: 64 checks are some 0.4 ms in which it serves nobody else. */
-const MAX_BATCH = 64;
+/** Redis runs a batch in one go, serving nobody else for 0.2 to 0.5 ms; more checks a call would save little more. */
+const MAX_BATCH = 32;
 
-/** No limit's key: those have a second colon before the brace. */
-const TRIAL_KEY = 'ratelimit:{trial}';
+/**
+ * A key of no limit: those have a second colon before the brace. New each time, since a full Redis refuses only
+ * scripts whose first write needs memory, and dropping dead units does not.
+ */
+const trialKey = () => `ratelimit:{trial-${randomUUID()}}`;
 
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; see {@link connectRedis}. */
@@ -91,7 +94,7 @@ export class RedisStore implements LimitStore, AsyncDisposable {
     if (this.#checks.status !== 'ready') throw new StoreUnavailable(this.#lastError);
     try {
       await this.#ofRedis(this.#checks.script('LOAD', SCRIPT));
-      await this.#ofRedis(this.#checks.evalsha(SCRIPT_SHA, 1, TRIAL_KEY, 1, 1, 1));
+      await this.#ofRedis(this.#checks.evalsha(SCRIPT_SHA, 1, trialKey(), 1, 1, 1));
     } catch (error) {
       this.#checks.stream?.destroy();
       throw error;

@@ -64,17 +64,20 @@ local function take(key, cost, limit, window)
     -- A clock that was set back must not make time run backwards for this key.
     now = math.max(clock, newest_time)
     local dead_until = exact(now - window)
-    live = redis.call('ZCOUNT', key, '(' .. dead_until, '+inf')
+    -- A listpack is counted entry by entry, so the few dead, at its beginning, rather than the many alive.
+    local dead = redis.call('ZCOUNT', key, '-inf', dead_until)
+    live = redis.call('ZCARD', key) - dead
 
     if live + cost > limit then
       -- So many of the oldest live units have to die before the cost has room.
-      local dead = redis.call('ZCARD', key) - live
       local at = dead + live + cost - limit - 1
       local dying = redis.call('ZRANGE', key, at, at, 'WITHSCORES')
       return 0, math.max(0, limit - live), newest_time + window, tonumber(dying[2]) + window - clock
     end
 
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', dead_until)
+    if dead > 0 then
+      redis.call('ZREMRANGEBYSCORE', key, '-inf', dead_until)
+    end
     if live > 0 then
       member = tonumber(newest[1]) + 1
       if member + cost - 1 > LAST_MEMBER then
