@@ -141,8 +141,9 @@ function pathOf(request: Request): string {
 
 function logRefusal(logger: Logger, reached: WeakSet<Request>, request: Request, response: Response): void {
   response.once('finish', () => {
-    if (reached.has(request) || response.statusCode < 400) return;
     const path = pathOf(request);
+    // Probes ask every few seconds, and the loss and return of a store is logged by itself.
+    if (reached.has(request) || response.statusCode < 400 || path.startsWith('/health')) return;
     const peer = request.socket?.remoteAddress;
     logger.info({ method: request.method, path, status: response.statusCode, peer }, 'request refused');
   });

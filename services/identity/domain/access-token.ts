@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { errors, jwtVerify, SignJWT } from 'jose';
+import { MalformedToken } from './errors.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import { isUuid, type Uuid } from './uuid.ts';
+
+export interface AccessTokensOptions {
+  readonly keys: SigningKeys;
+  /** Claim `iss`: the URL under which identity is known. */
+  readonly issuer: string;
+  /** Claim `aud`: the backends that the tokens are for. */
+  readonly audience: string;
+  /** Claim `client_id`, which RFC 9068 section 2.2 requires. Default: `optix`, as all clients are the platform's own. */
+  readonly clientId?: string;
+  /** How long a token holds, in seconds. Default: 900. */
+  readonly lifetimeSeconds?: number;
+  /** Default: the system's clock. */
+  readonly now?: () => Date;
+}
+
+/** What an access token says. Times are in seconds since 1970. */
+export interface AccessTokenClaims {
+  readonly iss: string;
+  readonly aud: readonly string[];
+  readonly sub: Uuid;
+  readonly sid: Uuid;
+  readonly jti: string;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly exp: number;
+  readonly roles: readonly string[];
+}
+
+export interface IssuedAccessToken {
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+const MAX_BYTES = 8192;
+const TYPE = 'at+jwt';
+/** The one algorithm. What the token's header says is compared with it, never obeyed (RFC 8725 section 3.1). */
+const ALGORITHM = 'EdDSA';
+const CLOCK_TOLERANCE_SECONDS = 5;
+/** JWS compact serialization (RFC 7515 section 3.1); the signature of an unsecured JWT is empty. */
+const COMPACT_FORM = /^([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
+
+/** Issues and verifies access tokens: JWTs as RFC 9068 profiles them, signed with Ed25519. */
+export class AccessTokens {
+  readonly #options: Required<AccessTokensOptions>;
+
+  constructor(options: AccessTokensOptions) {
+    this.#options = {
+      clientId: 'optix',
+      lifetimeSeconds: 900,
+      now: () => new Date(),
+      ...options,
+    };
+  }
+
+  /**
+   * Makes sure that a key is at hand, so that `issue` needs no database.
+   *
+   * @throws DatabaseUnavailable, SecretUnreadable
+   */
+  async prepare(): Promise<void> {
+    await this.#options.keys.active();
+  }
+
+  /**
+   * Issues a token for a session that was opened with a password.
+   *
+   * @throws DatabaseUnavailable, SecretUnreadable where there is no key to sign with.
+   */
+  async issue(session: {
+    readonly userId: string;
+    readonly sessionId: string;
+    readonly roles: readonly string[];
+  }): Promise<IssuedAccessToken> {
+    const { keys, issuer, audience, clientId, lifetimeSeconds, now } = this.#options;
+    const key = await keys.active();
+    const issuedAt = Math.floor(now().getTime() / 1000);
+    const exp = issuedAt + lifetimeSeconds;
+    const token = await new SignJWT({
+      sid: session.sessionId,
+      roles: [...session.roles],
+      amr: ['pwd'],
+      client_id: clientId,
+    })
+      .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject(session.userId)
+      .setJti(randomUUID())
+      .setIssuedAt(issuedAt)
+      .setNotBefore(issuedAt)
+      .setExpirationTime(exp)
+      .sign(key.privateKey);
+    return { token, expiresAt: new Date(exp * 1000) };
+  }
+
+  /**
+   * Reads the claims of a token that is good in itself: ours, signed, for this audience, in its time. Null where it is
+   * not. Whether its session still stands is another question.
+   *
+   * @throws MalformedToken where the text has not the form of a JWT; DatabaseUnavailable where the key of the token is
+   *   not known and the store of keys can't be asked.
+   */
+  async verify(token: string): Promise<AccessTokenClaims | null> {
+    requireJwtForm(token);
+    const { keys, issuer, audience, now } = this.#options;
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        async ({ kid }) => {
+          const key = kid === undefined ? null : await keys.find(kid);
+          if (key === null) throw new errors.JWKSNoMatchingKey();
+          return key.publicKey;
+        },
+        {
+          algorithms: [ALGORITHM],
+          typ: TYPE,
+          issuer,
+          audience,
+          currentDate: now(),
+          clockTolerance: CLOCK_TOLERANCE_SECONDS,
+          requiredClaims: ['sub', 'sid', 'jti', 'iat', 'nbf', 'exp'],
+        },
+      );
+      const { sub, sid, jti, iat, nbf, exp, roles } = payload;
+      if (!isUuid(sub) || !isUuid(sid) || typeof jti !== 'string') return null;
+      if (iat === undefined || nbf === undefined || exp === undefined) return null;
+      if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) return null;
+      return { iss: issuer, aud: [payload.aud ?? []].flat(), sub, sid, jti, iat, nbf, exp, roles };
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return null;
+      throw error;
+    }
+  }
+}
+
+function requireJwtForm(token: string): void {
+  if (token === '') throw new MalformedToken('must not be empty');
+  if (Buffer.byteLength(token) > MAX_BYTES) throw new MalformedToken(`must be at most ${MAX_BYTES} bytes`);
+  const [, header] = COMPACT_FORM.exec(token) ?? [];
+  if (header === undefined) throw new MalformedToken('must be three base64url parts, joined by dots');
+  if (!isJsonObject(Buffer.from(header, 'base64url').toString('utf8'))) {
+    throw new MalformedToken('must have a JSON object as its header');
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import type { EmailAddress } from './email.ts';
+import { RateLimited } from './errors.ts';
+import { type IpAddress, limitedNetwork } from './ip-address.ts';
+import type { Limiter } from './limiter.ts';
+
+/** The limiter's rules that identity asks. */
+export type LimitedEndpoint = 'auth_login' | 'auth_register';
+
+/**
+ * Counts an attempt against the address it comes from. Callers without a known address share one count: leaving the
+ * address out must not be a way around the limit.
+ *
+ * @throws RateLimited, RateLimiterUnavailable
+ */
+export async function limitByAddress(
+  limiter: Limiter,
+  endpoint: LimitedEndpoint,
+  address: IpAddress | null,
+  signal?: AbortSignal,
+): Promise<void> {
+  await ask(limiter, endpoint, `ip:${address === null ? 'unknown' : limitedNetwork(address)}`, signal);
+}
+
+/**
+ * Counts an attempt against an account, whether it exists or not. The key is a hash, so that the limiter's store and
+ * logs hold no addresses.
+ *
+ * @throws RateLimited, RateLimiterUnavailable
+ */
+export async function limitByAccount(
+  limiter: Limiter,
+  endpoint: LimitedEndpoint,
+  email: EmailAddress,
+  signal?: AbortSignal,
+): Promise<void> {
+  const key = createHash('sha256')
+    .update('optix.account\0')
+    .update(email.normalized, 'utf8')
+    .digest('base64url');
+  await ask(limiter, endpoint, `account:${key}`, signal);
+}
+
+async function ask(limiter: Limiter, endpoint: LimitedEndpoint, identifier: string, signal?: AbortSignal) {
+  const { allowed, retryAfterMs } = await limiter.check(endpoint, identifier, signal);
+  if (!allowed) throw new RateLimited(retryAfterMs);
+}

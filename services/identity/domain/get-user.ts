@@ -1,0 +1,11 @@
+import { UserNotFound } from './errors.ts';
+import type { UserReads } from './reads.ts';
+import type { User } from './user.ts';
+import type { Uuid } from './uuid.ts';
+
+/** @throws UserNotFound where there is no such user, or the user was deleted; DatabaseUnavailable. */
+export async function getUser(users: UserReads, id: Uuid): Promise<User> {
+  const user = await users.findById(id);
+  if (user === null) throw new UserNotFound();
+  return user;
+}

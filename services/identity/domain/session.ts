@@ -1,0 +1,27 @@
+import type { Device } from './device.ts';
+import type { Uuid } from './uuid.ts';
+
+/** A period during which a user is signed in. */
+export interface Session {
+  readonly id: Uuid;
+  readonly userId: Uuid;
+  readonly device: Device;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly lastActivityAt: Date;
+  /** Whether a second factor was given. */
+  readonly mfaVerified: boolean;
+  readonly isTrustedDevice: boolean;
+}
+
+/** The start of a lineage of refresh tokens: one a session, in which each token replaces the one before it. */
+export interface NewRefreshTokenFamily {
+  readonly id: Uuid;
+  readonly userId: Uuid;
+  readonly sessionId: Uuid;
+  readonly deviceId: string | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  /** SHA-256 of the token that is good now. */
+  readonly currentTokenHash: Buffer;
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { SignedIn } from '../domain/authenticate.ts';
+import { MalformedToken } from '../domain/errors.ts';
+import { introspect } from '../domain/introspect.ts';
+import { TestIdentity } from './testing-identity.ts';
+import { openTestOrm, type TestOrm } from './testing-orm.ts';
+
+let db: TestOrm;
+let identity: TestIdentity;
+let signedIn: SignedIn;
+beforeAll(async () => {
+  db = await openTestOrm();
+});
+afterAll(() => db[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await db.rows('truncate user_service.users, user_service.signing_keys cascade');
+  identity = new TestIdentity(db);
+  await identity.register('Ada@example.com');
+  signedIn = await identity.signIn('ada@example.com');
+});
+
+const look = () => introspect(identity, signedIn.accessToken.token);
+
+test('a good token: its claims, and the user as of now', async () => {
+  await db.rows(`update user_service.users set roles = '{admin,user}'`);
+  expect(await look()).toMatchObject({
+    active: true,
+    claims: { sub: signedIn.user.id, sid: signedIn.session.id, aud: ['optix'], roles: ['user'] },
+    state: { email: 'Ada@example.com', roles: ['admin', 'user'], mfaVerified: false },
+  });
+});
+
+test.each([
+  [
+    'the session was terminated',
+    `update user_service.sessions_history set terminated_at = now(), termination_reason = 'sign_out'`,
+  ],
+  ['the session has expired', `update user_service.sessions_history set expires_at = now() - interval '1 s'`],
+  ['the session is gone', 'delete from user_service.sessions_history'],
+  ['the user was suspended', `update user_service.users set status = 'suspended'`],
+  ['the user is inactive', `update user_service.users set status = 'inactive'`],
+  ['the user was deleted', `update user_service.users set status = 'deleted', deleted_at = now()`],
+])('inactive at once where %s', async (_case, change) => {
+  expect(await look()).toMatchObject({ active: true });
+  await db.rows(change);
+  expect(await look()).toEqual({ active: false });
+});
+
+test('inactive where the session is of somebody else', async () => {
+  const eve = await identity.register('eve@example.com');
+  const { token } = await identity.accessTokens.issue({
+    userId: eve.id,
+    sessionId: signedIn.session.id,
+    roles: ['user'],
+  });
+  expect(await introspect(identity, token)).toEqual({ active: false });
+});
+
+test('inactive after its time', async () => {
+  identity.ahead = 906_000;
+  expect(await look()).toEqual({ active: false });
+});
+
+test('a failed sign-in locks nobody out of the session there is', async () => {
+  await db.rows(`update user_service.users set locked_until = now() + interval '1 h'`);
+  expect(await look()).toMatchObject({ active: true });
+});
+
+test('what is no token is told apart from what is no good', async () => {
+  await expect(introspect(identity, 'opaque')).rejects.toThrow(MalformedToken);
+});

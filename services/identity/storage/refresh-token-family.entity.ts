@@ -1,0 +1,51 @@
+import { defineEntity, p } from '@mikro-orm/postgresql';
+import { SessionEntity } from './session.entity.ts';
+import { UserEntity } from './user.entity.ts';
+
+/** Lineages of refresh tokens: a row a session, rewritten with each rotation. */
+export const RefreshTokenFamilyEntity = defineEntity({
+  name: 'RefreshTokenFamily',
+  tableName: 'refresh_token_families',
+  uniques: [{ name: 'refresh_token_families_current_token_hash_unique', properties: ['currentTokenHash'] }],
+  indexes: [
+    { name: 'refresh_token_families_user_id_index', properties: ['userId', 'id'] },
+    { name: 'refresh_token_families_session_id_index', properties: ['sessionId'] },
+  ],
+  checks: [
+    { name: 'refresh_token_families_token_hash_check', expression: 'octet_length(current_token_hash) = 32' },
+    { name: 'refresh_token_families_generation_check', expression: 'generation >= 1' },
+    {
+      name: 'refresh_token_families_revocation_check',
+      expression: 'revocation_reason is null or revoked_at is not null',
+    },
+  ],
+  properties: {
+    id: p.uuid().primary(),
+    userId: () =>
+      p
+        .manyToOne(UserEntity)
+        .mapToPk()
+        .joinColumn('user_id')
+        .deleteRule('restrict')
+        .updateRule('no action')
+        .index(false),
+    sessionId: () =>
+      p
+        .manyToOne(SessionEntity)
+        .mapToPk()
+        .joinColumn('session_id')
+        .deleteRule('cascade')
+        .updateRule('no action')
+        .index(false),
+    deviceId: p.text().nullable(),
+    createdAt: p.datetime().columnType('timestamptz'),
+    lastUsedAt: p.datetime().columnType('timestamptz').nullable(),
+    expiresAt: p.datetime().columnType('timestamptz'),
+    /** Number of the token that is good now; the first one is 1. */
+    generation: p.integer().default(1),
+    /** SHA-256 of the token that is good now. */
+    currentTokenHash: p.blob().hidden(),
+    revokedAt: p.datetime().columnType('timestamptz').nullable(),
+    revocationReason: p.text().nullable(),
+  },
+});

@@ -1,0 +1,55 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/postgresql';
+import { ROLES, USER_STATUSES } from '../domain/user.ts';
+
+/**
+ * User accounts.
+ *
+ * An address is unique among the users who are not deleted: who deletes an account can register again, and the deleted
+ * row keeps its address for the audit trail. Undeleting a user whose address was taken meanwhile breaks the same index.
+ */
+export const UserEntity = defineEntity({
+  name: 'User',
+  tableName: 'users',
+  uniques: [
+    { name: 'users_email_normalized_unique', properties: ['emailNormalized'], where: 'deleted_at is null' },
+  ],
+  checks: [
+    { name: 'users_roles_not_empty_check', expression: 'cardinality(roles) > 0' },
+    { name: 'users_deleted_check', expression: "(status = 'deleted') = (deleted_at is not null)" },
+    { name: 'users_mfa_type_needed_check', expression: 'not mfa_enabled or mfa_type is not null' },
+    { name: 'users_mfa_secret_key_check', expression: '(mfa_secret is null) = (mfa_secret_key_id is null)' },
+    { name: 'users_failed_login_attempts_check', expression: 'failed_login_attempts >= 0' },
+  ],
+  properties: {
+    id: p.uuid().primary(),
+    /** As the user wrote it. */
+    email: p.text(),
+    /** NFC, lower case. */
+    emailNormalized: p.text(),
+    /** PHC string; null for an account without a password. */
+    passwordHash: p.text().nullable().hidden(),
+    firstName: p.text().default(''),
+    lastName: p.text().default(''),
+    phone: p.text().nullable(),
+    status: p.enum(USER_STATUSES).default('active'),
+    roles: p.enum(ROLES).array(),
+    mfaEnabled: p.boolean().default(false),
+    mfaType: p.enum(['totp', 'webauthn'] as const).nullable(),
+    /** Sealed by the secret box. */
+    mfaSecret: p.blob().nullable().hidden(),
+    mfaSecretKeyId: p.text().nullable(),
+    createdAt: p.datetime().columnType('timestamptz'),
+    /** Last change of the account. Signing in is none. */
+    updatedAt: p.datetime().columnType('timestamptz'),
+    lastLoginAt: p.datetime().columnType('timestamptz').nullable(),
+    emailVerifiedAt: p.datetime().columnType('timestamptz').nullable(),
+    deletedAt: p.datetime().columnType('timestamptz').nullable(),
+    /** Since the last sign-in that succeeded. */
+    failedLoginAttempts: p.integer().default(0),
+    lockedUntil: p.datetime().columnType('timestamptz').nullable(),
+    /** Optimistic lock; the etag is made of it. */
+    version: p.integer().version(),
+  },
+});
+
+export type UserRow = InferEntity<typeof UserEntity>;
