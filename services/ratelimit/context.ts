@@ -40,7 +40,6 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
       redis,
       local,
       onChange({ state, reason }) {
-        reached ||= state === 'CLOSED';
         if (state === 'CLOSED') logger.info({ reason }, 'counting in Redis');
         else logger.error({ reason }, 'Redis is away: answering by the rules’ failure policies');
       },
@@ -52,6 +51,10 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
       name: 'redis',
       probe: async () => await redis.ping(),
       facts: () => ({ breaker: guarded.state }),
+      // Here and not by the breaker: health is told anew after a change of this monitor.
+      onChange: ({ up }) => {
+        reached ||= up;
+      },
     }),
   );
   await guarded.untilClosed(START_WAIT_MS);
