@@ -57,6 +57,13 @@ export class StoreMonitor implements AsyncDisposable {
     this.#listeners.add(listener);
   }
 
+  /** Waits until the store is up, `withinMs` at most. */
+  async untilUp(withinMs: number): Promise<void> {
+    if (this.#status.up) return;
+    const up = new Promise<void>((resolve) => this.onChange(resolve));
+    await Promise.race([up, sleep(withinMs, undefined, { ref: false })]);
+  }
+
   async #run(): Promise<void> {
     const { intervalMs = 500, maxBackoffMs = 1000 } = this.#options;
     let backoffMs = 50;

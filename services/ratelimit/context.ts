@@ -57,7 +57,7 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
       },
     }),
   );
-  await guarded.untilClosed(START_WAIT_MS);
+  await Promise.all([guarded.untilClosed(START_WAIT_MS), monitor.untilUp(START_WAIT_MS)]);
   if (guarded.state === 'OPEN') logger.error({ reason: guarded.reason }, 'starting without Redis');
   const limiter = new Limiter({ rules, store: guarded, enabled });
   return owning(resources.move(), { limiter, monitors: [monitor], ready: () => reached });
