@@ -1,5 +1,3 @@
-import { chmodSync, mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -10,20 +8,19 @@ import { type PostgresServer, startPostgres } from '../stack/postgres-server.ts'
 import { failure, reasonOf } from '../testing/failure.ts';
 import { watchHealth } from '../testing/health-watch.ts';
 import { identityClients, startTestIdentity, type TestService } from '../testing/services.ts';
+import { stackDirectory } from '../testing/stack-directory.ts';
 
 const PASSWORD = 'correct horse battery staple';
 const CONNECT_TIMEOUT_MS = 500;
 const STATEMENT_TIMEOUT_MS = 1000;
 
 describe('identity, when PostgreSQL goes away under calls', () => {
-  let directory: string;
+  let directory: ReturnType<typeof stackDirectory>;
   let postgres: PostgresServer;
   let service: TestService;
   beforeAll(async () => {
-    // PostgreSQL's own user must be able to enter it, wherever TMPDIR points to.
-    directory = mkdtempSync('/tmp/optix-postgres-faults-');
-    chmodSync(directory, 0o711);
-    postgres = await startPostgres({ dataDir: join(directory, 'postgres') });
+    directory = stackDirectory();
+    postgres = await startPostgres({ dataDir: join(directory.path, 'postgres') });
     service = await startTestIdentity({
       DATABASE_URL: postgres.url,
       DATABASE_CONNECT_TIMEOUT_MS: String(CONNECT_TIMEOUT_MS),
@@ -34,7 +31,7 @@ describe('identity, when PostgreSQL goes away under calls', () => {
   afterAll(async () => {
     await service[Symbol.asyncDispose]();
     await postgres.stop();
-    await rm(directory, { recursive: true, force: true });
+    directory[Symbol.dispose]();
   });
 
   const clients = () => identityClients(service, 'gRPC');
@@ -85,7 +82,7 @@ describe('identity, when PostgreSQL goes away under calls', () => {
 
     const before = acknowledged.length;
     const restartedAt = performance.now();
-    postgres = await startPostgres({ dataDir: join(directory, 'postgres'), port: postgres.port });
+    postgres = await startPostgres({ dataDir: join(directory.path, 'postgres'), port: postgres.port });
     const backAt = performance.now();
     await expect.poll(() => component.last(), { timeout: 5000 }).toBe('SERVING');
     // It may have been there before the start had seen it.

@@ -1,14 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../stack/migrate-database.ts';
-import { readPidFile, writePidFile } from '../stack/pid-file.ts';
+import { writePidFile } from '../stack/pid-file.ts';
 import { closedDirectory, postgresAccount } from '../stack/postgres-account.ts';
 import { type PostgresServer, startPostgres } from '../stack/postgres-server.ts';
-import { endPostmaster } from '../stack/postmaster.ts';
-import { endRedis, type RedisServer, startRedis } from '../stack/redis-server.ts';
+import { type RedisServer, startRedis } from '../stack/redis-server.ts';
 import { withDatabase, withTestClient } from './database-admin.ts';
+import { OWNER_FILE, removeWithProcesses, sweepKilledRuns } from './leftovers.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -36,12 +36,14 @@ const PREFIX = 'optix-test-';
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const temporary = passableTemporaryDirectory();
-  await sweep(temporary);
+  await sweepKilledRuns(temporary, PREFIX);
   const directory = mkdtempSync(join(temporary, PREFIX));
   chmodSync(directory, 0o711);
-  writePidFile(join(directory, 'owner.pid'), process.pid);
+  writePidFile(join(directory, OWNER_FILE), process.pid);
   await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(() => rmSync(directory, { recursive: true, force: true }));
+  cleanup.defer(() => removeWithProcesses(directory));
+  // The tests' own temporary files and stores go the same way, whatever becomes of the test that made them.
+  process.env['TMPDIR'] = directory;
 
   const postgres = await startTestPostgres(directory);
   cleanup.use(postgres);
@@ -100,16 +102,4 @@ function passableTemporaryDirectory(): string {
   if (!account) return tmpdir();
   const candidates = [tmpdir(), '/tmp', '/var/tmp'].filter(existsSync);
   return candidates.find((path) => closedDirectory(path, account) === undefined) ?? tmpdir();
-}
-
-/** Ends and removes what runs that were killed by SIGKILL left behind. */
-async function sweep(temporary: string): Promise<void> {
-  for (const name of readdirSync(temporary)) {
-    const directory = join(temporary, name);
-    const owner = join(directory, 'owner.pid');
-    if (!name.startsWith(PREFIX) || !existsSync(owner) || readPidFile(owner) !== undefined) continue;
-    await endPostmaster(join(directory, 'postgres'));
-    await endRedis(join(directory, 'redis'));
-    rmSync(directory, { recursive: true, force: true });
-  }
 }

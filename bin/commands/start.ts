@@ -1,0 +1,115 @@
+import {
+  clearDataDirectory,
+  type DataDirectory,
+  defaultDataDirectory,
+  openDataDirectory,
+} from '../../stack/data-directory.ts';
+import { withLog } from '../../stack/log-file.ts';
+import { endOrphans } from '../../stack/orphans.ts';
+import { acquireRunLock } from '../../stack/run-lock.ts';
+import type { ServiceProcess } from '../../stack/service-process.ts';
+import { startIdentityService, startRateLimitService } from '../../stack/services.ts';
+import { readStackSettings, requireFreePorts, type StackSettings } from '../../stack/stack-settings.ts';
+import { type OpenStore, openDatabase, openRedis } from '../../stack/stores.ts';
+import { CHECKOUT } from '../checkout.ts';
+import { firstCalls } from '../first-calls.ts';
+import { type Interruption, watchInterruption } from '../interruption.ts';
+import { parseFlags } from '../usage.ts';
+
+const HEALTHY_MS = 30_000;
+
+const say = (line: string) => console.log(line);
+
+/** `optix start`: runs the stores and both services on this machine until it is interrupted. */
+export async function startCommand(args: string[]): Promise<number> {
+  const flags = parseFlags(args, { fresh: { type: 'boolean' }, 'data-dir': { type: 'string' } });
+  const settings = readStackSettings(process.env);
+  const killers: (() => void)[] = [];
+  const interruption = watchInterruption(() => {
+    for (const kill of killers) kill();
+    process.exit(1);
+  });
+  // Whoever reads the output may go away before this ends: that is no reason to leave the rest running.
+  process.stdout.on('error', () => undefined);
+
+  const data = openDataDirectory(
+    flags['data-dir'] || process.env['OPTIX_DATA_DIR'] || defaultDataDirectory(CHECKOUT),
+  );
+  using _lock = acquireRunLock(data, portsOf(settings));
+  const orphans = await endOrphans(data);
+  if (orphans.length > 0) say(`ended what an earlier run had left: ${orphans.join(', ')}`);
+  if (flags.fresh) {
+    clearDataDirectory(data);
+    say(`deleted the data of former runs in ${data.path}`);
+  }
+  await requireFreePorts(settings);
+  // Awaited here: the lock goes when this function returns.
+  return await run(data, settings, interruption, killers);
+}
+
+async function run(
+  data: DataDirectory,
+  settings: StackSettings,
+  interruption: Interruption,
+  killers: (() => void)[],
+): Promise<number> {
+  // Disposed in reverse: identity drains while the limiter and the stores still serve it.
+  await using parts = new AsyncDisposableStack();
+  const goOn = () => interruption.signal.throwIfAborted();
+  try {
+    // The ORM takes half a second to load: meanwhile PostgreSQL starts.
+    const migration = import('../../stack/migrate-database.ts');
+    const database = parts.use(await openDatabase(settings, data, say));
+    killers.push(database.kill);
+    goOn();
+    const redis = parts.use(await openRedis(settings, data, say));
+    killers.push(redis.kill);
+    goOn();
+    const { migrateDatabase } = await migration;
+    const applied = await migrateDatabase(database.url as string);
+    say(applied.length > 0 ? `database: applied ${applied.join(', ')}` : 'database: up to date');
+    goOn();
+
+    const context = { checkout: CHECKOUT, data, settings, database, redis, env: process.env, say };
+    const services = [startRateLimitService, startIdentityService].map((start) => {
+      const service = parts.use(start(context));
+      killers.push(() => service.kill('SIGKILL'));
+      return service;
+    });
+    const failed = firstFailure(services, [database, redis]);
+    const healthy = Promise.all(services.map((service) => service.untilServing(HEALTHY_MS)));
+    await Promise.race([healthy, failed, interruption.requested]);
+    goOn();
+    say(`both services are serving, ${process.uptime().toFixed(1)} s after the start`);
+    say(firstCalls(settings, data));
+
+    await Promise.race([failed, interruption.requested]);
+    say('stopping ...');
+    await parts.disposeAsync();
+    say('stopped');
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    say('interrupted, stopping ...');
+  }
+  return 0;
+}
+
+/** Rejects when a part that everything depends on ends by itself. Never fulfils. */
+function firstFailure(services: readonly ServiceProcess[], stores: readonly OpenStore[]): Promise<never> {
+  const ends = [
+    ...stores.map((store) => store.lost),
+    ...services.map(async ({ name, exited, logFile }) => withLog(`${name} ended (${await exited})`, logFile)),
+  ];
+  const failure = Promise.race(ends).then((what): never => {
+    throw new Error(what);
+  });
+  // At a regular stop everything ends too, and nobody listens any more.
+  failure.catch(() => undefined);
+  return failure;
+}
+
+function portsOf(settings: StackSettings): string {
+  const { identityGrpcPort, identityHttpPort, ratelimitGrpcPort, ratelimitHttpPort } = settings;
+  const identity = `identity on ports ${identityGrpcPort} and ${identityHttpPort}`;
+  return `${identity}, ratelimit on ${ratelimitGrpcPort} and ${ratelimitHttpPort}`;
+}

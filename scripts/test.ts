@@ -1,0 +1,93 @@
+// Everything that has to hold before a change is merged: `npm test`. The last line is `N passed, N failed`, where each
+// check and each test counts for one.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureRedis } from './ensure-redis.ts';
+import { driftedFiles } from './gen-drift.ts';
+import { breakingAgainstMain } from './proto-breaking.ts';
+import { Interrupted, runCommand } from './run-command.ts';
+import { countTests } from './vitest-results.ts';
+
+type Outcome = boolean | { skipped: string };
+
+const scratch = mkdtempSync(join(tmpdir(), 'optix-checks-'));
+// buf needs a place for its cache even though all contracts are here, and there may be no home directory.
+process.env['BUF_CACHE_DIR'] = join(scratch, 'buf');
+
+let passed = 0;
+let failed = 0;
+let tests = 0;
+
+async function check(name: string, run: () => Promise<Outcome>): Promise<void> {
+  console.log(`\n== ${name}`);
+  let outcome: Outcome;
+  try {
+    outcome = await run();
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    console.error((error as Error).message);
+    outcome = false;
+  }
+  if (typeof outcome === 'object') {
+    console.log(`${name}: skipped (${outcome.skipped})`);
+    return;
+  }
+  console.log(`${name}: ${outcome ? 'passed' : 'failed'}`);
+  if (outcome) passed += 1;
+  else failed += 1;
+}
+
+async function succeeds(program: string, ...args: string[]): Promise<boolean> {
+  const { code } = await runCommand(program, args);
+  return code === 0;
+}
+
+async function generatedCodeIsCurrent(): Promise<boolean> {
+  const files = await driftedFiles(join(scratch, 'generated'));
+  for (const file of files) console.error(`gen/${file} is not what buf generate makes: run npm run gen`);
+  return files.length === 0;
+}
+
+async function contractsAreCompatible(): Promise<Outcome> {
+  const result = await breakingAgainstMain(scratch);
+  return typeof result === 'number' ? result === 0 : result;
+}
+
+/** Vitest fails as a check of its own where its tests pass and it is not content: coverage, an unhandled error. */
+async function vitest(): Promise<Outcome> {
+  const report = join(scratch, 'vitest.json');
+  const { code } = await runCommand(process.execPath, [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    '--coverage.enabled',
+    `--coverage.reportsDirectory=${join(scratch, 'coverage')}`,
+  ]);
+  const counts = countTests(report);
+  tests = counts.passed + counts.failed;
+  passed += counts.passed;
+  failed += counts.failed;
+  if (tests === 0) console.error('no test ran');
+  return counts.failed > 0 ? { skipped: 'tests failed' } : code === 0 && tests > 0;
+}
+
+try {
+  await check('redis-server', async () => Boolean(await ensureRedis()));
+  await check('types', () => succeeds('tsc', '-p', '.'));
+  await check('lint and format', () => succeeds('biome', 'check', '.'));
+  await check('contracts: lint', () => succeeds('buf', 'lint'));
+  await check('contracts: compatible with main', contractsAreCompatible);
+  await check('contracts: generated code', generatedCodeIsCurrent);
+  await check('tests and coverage', vitest);
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error;
+  console.error(error.message);
+  failed += 1;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || tests === 0 ? 1 : 0;

@@ -1,0 +1,18 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { migrate } from '../services/identity/storage/migrate.ts';
+import { ormOptions } from '../services/identity/storage/mikro-orm.config.ts';
+
+/**
+ * Brings the database behind the URL up to date.
+ *
+ * @returns the names of the migrations that were run, oldest first.
+ * @throws DatabaseUnavailable
+ */
+export async function migrateDatabase(databaseUrl: string): Promise<string[]> {
+  const orm = await MikroORM.init(ormOptions({ databaseUrl, poolSize: 1, maxOverflow: 1 }));
+  try {
+    return await migrate(orm);
+  } finally {
+    await orm.close();
+  }
+}

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    environment: 'node',
+    include: ['**/*.test.ts'],
+    exclude: ['node_modules/**', '.optix/**'],
+    globalSetup: ['testing/global-setup.ts'],
+    watch: false,
+    // A process a file: tests send signals, change the environment and load native modules.
+    pool: 'forks',
+    isolate: true,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['runtime/**/*.ts', 'services/**/*.ts', 'clients/**/*.ts', 'stack/**/*.ts', 'bin/**/*.ts'],
+      exclude: [
+        '**/*.test.ts',
+        // Tests run these as child processes, which this coverage does not see: they are held to being short instead.
+        'services/*/main.ts',
+        'bin/**',
+      ],
+      reporter: ['text-summary'],
+      thresholds: { lines: 90 },
+    },
+  },
+});
