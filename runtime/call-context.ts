@@ -1,4 +1,5 @@
-import { createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { type ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { abortError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
 
 /** Set by the HTTP port: the address of the peer at the other end of the connection. */
@@ -21,5 +22,12 @@ export function requestHeader(context: HandlerContext, name: string): string | u
 export function peerAddress(context: HandlerContext): string | undefined {
   const address = context instanceof GrpcContext ? context.peerAddress() : context.values.get(peerAddressKey);
   // A dual-stack socket shows IPv4 peers as mapped addresses.
-  return address?.replace(/^::ffff:(?=\d+\.)/, '');
+  // The zone of a link-local address (`%eth0`) means something on this machine only.
+  return address?.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+}
+
+/** How a call ended for its caller while its handler was still at work; undefined where the caller waits. */
+export function callEnd(context: HandlerContext): ConnectError | undefined {
+  if (context instanceof GrpcContext) return context.end();
+  return context.signal.aborted ? abortError(context.signal.reason) : undefined;
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** A backend or gateway that calls a service. */
 export interface Caller {
@@ -42,6 +42,6 @@ export class CallerKeys {
   authenticate(authorization: string | undefined): Caller | undefined {
     if (authorization === undefined || !/^bearer /i.test(authorization)) return undefined;
     const key = authorization.slice(7).trim();
-    return this.#byDigest.get(createHash('sha256').update(key).digest('hex'));
+    return this.#byDigest.get(hash('sha256', key, 'hex'));
   }
 }

@@ -46,7 +46,9 @@ export interface ErrorFacts {
 
 /** An RPC error with Google's standard details, the same on every transport. */
 export function rpcError(code: Code, facts: ErrorFacts): ConnectError {
-  const error = new ConnectError(facts.message, code, undefined, undefined, facts.cause);
+  // The transports percent-encode the message, which half a surrogate pair makes impossible.
+  const message = facts.message.toWellFormed();
+  const error = new ConnectError(message, code, undefined, undefined, facts.cause);
   error.details.push({
     desc: ErrorInfoSchema,
     value: create(ErrorInfoSchema, {

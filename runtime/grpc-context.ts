@@ -8,6 +8,9 @@ import {
 } from '@connectrpc/connect';
 import { Metadata, type ServerUnaryCall } from '@grpc/grpc-js';
 
+/** The longest that a timer of Node can wait. */
+const MAX_TIMER_MS = 2_147_483_647;
+
 /** What every kind of grpc-js server call has. */
 export type ServerCall = Pick<
   ServerUnaryCall<unknown, unknown>,
@@ -46,16 +49,31 @@ export class GrpcContext implements HandlerContext {
     if (this.#abort === undefined) {
       const abort = new AbortController();
       this.#abort = abort;
-      // grpc-js says "cancelled" at the end of every call, whatever ended it.
       const end = () => abort.abort(this.#endReason());
       if (this.#call.cancelled) end();
-      else this.#call.once('cancelled', end);
+      else {
+        // grpc-js says "cancelled" at the end of every call, whatever ended it; but after a deadline only once the
+        // status is out, which a peer that does not read holds up.
+        const timeoutMs = this.timeoutMs();
+        const timer =
+          timeoutMs === undefined ? undefined : setTimeout(end, Math.min(timeoutMs, MAX_TIMER_MS)).unref();
+        this.#call.once('cancelled', () => {
+          clearTimeout(timer);
+          end();
+        });
+      }
     }
     return this.#abort.signal;
   }
 
+  /** How the call ended for its caller; undefined where the caller still waits. */
+  end(): ConnectError | undefined {
+    return this.#call.cancelled ? this.#endReason() : undefined;
+  }
+
   #endReason(): ConnectError {
-    return (this.timeoutMs() ?? 1) <= 0
+    // Timers fire up to a millisecond early.
+    return (this.timeoutMs() ?? Number.POSITIVE_INFINITY) <= 1
       ? new ConnectError('the operation timed out', Code.DeadlineExceeded)
       : new ConnectError('the call was canceled', Code.Canceled);
   }
@@ -80,11 +98,11 @@ export class GrpcContext implements HandlerContext {
     return this.#responseTrailer;
   }
 
-  timeoutMs = (): number | undefined => {
+  timeoutMs(): number | undefined {
     const deadline = this.#call.getDeadline();
     if (deadline === Infinity) return undefined;
     return (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
-  };
+  }
 
   /** The first value of a metadata entry that holds text. */
   requestMetadata(name: string): string | undefined {
@@ -120,11 +138,17 @@ function headersFromMetadata(metadata: Metadata): Headers {
   return headers;
 }
 
-/** Converts headers to grpc-js metadata; `-bin` values are base64 in headers and bytes in metadata. */
+/**
+ * Converts headers to grpc-js metadata. `-bin` values are base64 in headers, several of them between commas, and bytes
+ * in metadata. What gRPC does not carry, anything but printable ASCII, is percent-encoded: grpc-js would throw.
+ */
 export function metadataFromHeaders(headers: Headers, metadata: Metadata = new Metadata()): Metadata {
   headers.forEach((value, name) => {
-    if (name.endsWith('-bin')) metadata.add(name, Buffer.from(value, 'base64'));
-    else metadata.add(name, value);
+    if (name.endsWith('-bin')) {
+      for (const part of value.split(',')) metadata.add(name, Buffer.from(part.trim(), 'base64'));
+    } else {
+      metadata.add(name, value.replace(/[^\x20-\x7e]/g, encodeURIComponent));
+    }
   });
   return metadata;
 }

@@ -13,7 +13,7 @@ import type {
 } from '@grpc/grpc-js';
 import { GrpcContext } from './grpc-context.ts';
 import { grpcStatus } from './grpc-status.ts';
-import { UndecodableRequest } from './pipeline.ts';
+import { UNDECODABLE } from './pipeline.ts';
 import {
   answersStream,
   asksStream,
@@ -49,8 +49,8 @@ export function methodDefinition(method: DescMethod): MethodDefinition<unknown, 
       // Thrown here, it would be answered with INTERNAL, past the pipeline.
       try {
         return fromBinary(method.input, bytes);
-      } catch (error) {
-        return new UndecodableRequest(error);
+      } catch {
+        return UNDECODABLE;
       }
     },
     // create() answers a message as it is and completes what is no message yet.
@@ -80,7 +80,8 @@ function unaryCall(method: DescMethod, handler: UnaryHandler) {
     const request = 'request' in call ? call.request : requestsOf(call, context);
     try {
       const response = handler(request, context);
-      if (response instanceof Promise) response.then(succeed, fail);
+      // What fails in succeed() itself, a header that can't be sent, say, must still end the call.
+      if (response instanceof Promise) response.then(succeed).catch(fail);
       else succeed(response);
     } catch (error) {
       fail(error);

@@ -12,7 +12,7 @@ import { reflectionOf } from './grpc-reflection.ts';
 import { listenFailure } from './listen-failure.ts';
 import type { ServiceTable } from './service-table.ts';
 
-// grpc-js writes lines of its own to standard error; whatever they tell reaches us as an error too.
+// grpc-js writes lines of its own to standard error, past the log: a taken port, say, which is also an error here.
 setLogVerbosity(logVerbosity.NONE);
 
 /** What a gRPC port serves and how. */
@@ -76,7 +76,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
 
 interface EndableCall {
   end(): void;
-  on(event: 'cancelled' | 'end' | 'close', listener: () => void): unknown;
+  on(event: 'cancelled' | 'close', listener: () => void): unknown;
 }
 
 /**

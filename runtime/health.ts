@@ -63,7 +63,7 @@ export class Health {
   component(name: string): HealthReport {
     const component = this.#components.find((candidate) => candidate.name === name);
     if (component === undefined) return { ok: true, body: { status: 'NOT_CONFIGURED' } };
-    const { up, latencyMs, error } = component.status;
+    const { up, latencyMs, shownError } = component.status;
     const ok = up && this.#serving;
     const latency = latencyMs === undefined ? null : Math.round(latencyMs * 1000) / 1000;
     return {
@@ -71,7 +71,7 @@ export class Health {
       body: {
         status: word(ok),
         latency_ms: latency,
-        ...(error === undefined ? {} : { error }),
+        ...(shownError === undefined ? {} : { error: shownError }),
         ...component.facts(),
       },
     };

@@ -7,6 +7,9 @@ import type { Logger } from './logger.ts';
 import type { Pipeline } from './pipeline.ts';
 import { InvalidSettings } from './settings.ts';
 
+/** How long the last answers may take to leave the process, in milliseconds. */
+const FLUSH_MS = 500;
+
 /** How long after its end a service's process may still have something open. */
 const EXIT_GRACE_MS = 2000;
 
@@ -29,14 +32,13 @@ export async function stopServing(serving: Serving): Promise<void> {
   health.stopServing();
   await sleep(serving.shutdownDelayMs);
   pipeline.endStreams();
-  const drained = Promise.all([...servers.map((server) => server.drain()), pipeline.idle()]);
-  const cutOff = new AbortController();
-  const late = sleep(serving.shutdownTimeoutMs, 'late' as const, { signal: cutOff.signal, ref: false });
-  const outcome = await Promise.race([drained.then(() => 'drained' as const), late]);
-  cutOff.abort();
-  late.catch(() => undefined);
-  if (outcome === 'late') {
-    logger.warn({ timeout_ms: serving.shutdownTimeoutMs }, 'calls in flight were cut off');
+  const closed = Promise.all([...servers.map((server) => server.drain()), pipeline.idle()]);
+  // Connections on which nobody is calling need not be waited for, once the last answers are on their way.
+  const quiet = pipeline.idle().then(async () => await sleep(FLUSH_MS, undefined, { ref: false }));
+  await Promise.race([closed, quiet, sleep(serving.shutdownTimeoutMs, undefined, { ref: false })]);
+  if (pipeline.inFlight > 0) {
+    const facts = { calls: pipeline.inFlight, timeout_ms: serving.shutdownTimeoutMs };
+    logger.warn(facts, 'calls in flight were cut off');
   }
   for (const server of servers) server[Symbol.dispose]();
 }

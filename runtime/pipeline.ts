@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
-import { peerAddress, reachedHandlerKey, requestHeader } from './call-context.ts';
+import { callEnd, peerAddress, reachedHandlerKey, requestHeader } from './call-context.ts';
 import type { Caller, CallerKeys } from './caller-auth.ts';
 import { abortError, InvalidRequest, isAbort, rpcError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
@@ -20,13 +20,7 @@ import { StreamContext } from './stream-context.ts';
 import { enforce, type RequestRules } from './validation.ts';
 
 /** Stands in for a request message whose bytes could not be decoded. */
-export class UndecodableRequest {
-  readonly cause: unknown;
-
-  constructor(cause: unknown) {
-    this.cause = cause;
-  }
-}
+export const UNDECODABLE = Symbol('undecodable request');
 
 /** Which calls are written to the access log. */
 export type AccessLog = 'all' | 'errors' | 'off';
@@ -44,19 +38,18 @@ export interface PipelineOptions {
   readonly mapError: (error: unknown) => ConnectError | undefined;
 }
 
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-
 /**
- * What every call goes through, on either transport, from the outside in:
+ * What every call that reaches a handler goes through, on either transport, from the outside in:
  *
- * 1. the access log, so that it has everything that happens further in, refusals too;
+ * 1. the access log, so that it has what happens further in, refusals too;
  * 2. error mapping, so that nothing internal gets past it;
- * 3. caller authentication, before anything of the request is looked at;
+ * 3. caller authentication, before the handler or the rules see anything of the request;
  * 4. validation, so that handlers see only what is within bounds;
  * 5. the handler.
  *
  * One wrapper does all of it, instead of a chain of closures, because a check is asked for once per request of
- * somebody else and each layer would cost it.
+ * somebody else and each layer would cost it. What a transport refuses by itself (an unknown method, a message above
+ * the size limit) never gets here.
  */
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -70,6 +63,11 @@ export class Pipeline {
     this.#rules = new Map(options.rules.map((rules) => [rules.typeName, rules]));
   }
 
+  /** Calls that have begun and not ended. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   /** The same table with every handler behind the pipeline. */
   wrap(table: ServiceTable): ServiceTable {
     const handlers: Record<string, UnaryHandler | StreamHandler> = {};
@@ -81,6 +79,15 @@ export class Pipeline {
     }
     return { service: table.service, handlers };
   }
+
+  /**
+   * Refuses unknown callers, for a transport that can ask before it reads a request's body.
+   *
+   * @throws ConnectError UNAUTHENTICATED
+   */
+  readonly gate = (context: HandlerContext): void => {
+    this.#authenticate(context);
+  };
 
   /** Ends streams, which would go on for ever, with UNAVAILABLE. Unary calls go on. */
   endStreams(): void {
@@ -96,24 +103,19 @@ export class Pipeline {
   }
 
   #unary(method: DescMethod, handler: UnaryHandler): UnaryHandler {
-    const rules = this.#rules.get(method.input.typeName);
+    const admit = this.#admission(method);
     return (request, context) => {
-      const started = performance.now();
-      let caller: Caller | undefined;
+      const call = this.#begin(context);
       const succeed = <R>(response: R): R => {
-        this.#finish(method, context, started, caller, undefined);
+        this.#end(call, undefined);
         return response;
       };
       const fail = (error: unknown): never => {
-        throw this.#finish(method, context, started, caller, this.#map(error, context));
+        throw this.#end(call, this.#map(error, call, context.signal));
       };
-      this.#begin(context);
       try {
-        caller = this.#authenticate(context);
-        const admitted = asksStream(method)
-          ? validated(request as AsyncIterable<unknown>, rules)
-          : admit(request, rules);
-        const response = handler(admitted, context);
+        call.caller = this.#authenticate(context);
+        const response = handler(admit(request), context);
         return response instanceof Promise ? response.then(succeed, fail) : succeed(response);
       } catch (error) {
         return fail(error);
@@ -122,37 +124,53 @@ export class Pipeline {
   }
 
   #stream(method: DescMethod, handler: StreamHandler): StreamHandler {
-    const rules = this.#rules.get(method.input.typeName);
+    const admit = this.#admission(method);
     const pipeline = this;
     return async function* (request, outer) {
-      const started = performance.now();
       const context = new StreamContext(outer, pipeline.#shutdown.signal);
-      let caller: Caller | undefined;
       // A consumer that stops reading ends the generator without an error.
       let outcome: ConnectError | undefined = abortError(undefined);
-      pipeline.#begin(outer);
+      const call = pipeline.#begin(outer);
       try {
-        caller = pipeline.#authenticate(outer);
-        const admitted = asksStream(method)
-          ? validated(request as AsyncIterable<unknown>, rules)
-          : admit(request, rules);
-        yield* handler(admitted, context);
+        call.caller = pipeline.#authenticate(outer);
+        yield* handler(admit(request), context);
         outcome = undefined;
       } catch (error) {
-        outcome = pipeline.#map(error, context);
+        outcome = pipeline.#map(error, call, context.signal);
         throw outcome;
       } finally {
-        pipeline.#finish(method, outer, started, caller, outcome);
+        pipeline.#end(call, outcome);
       }
     };
   }
 
-  #begin(context: HandlerContext): void {
+  /** Checks what a method is asked with: the message, or each message of the stream as it comes. */
+  #admission(method: DescMethod): (request: unknown) => unknown {
+    const rules = this.#rules.get(method.input.typeName);
+    const admitMessage = (request: unknown): unknown => {
+      if (request === UNDECODABLE) {
+        throw new InvalidRequest([{ field: '(message)', description: 'is not a valid protobuf message' }]);
+      }
+      if (rules !== undefined) enforce(rules, request);
+      return request;
+    };
+    if (!asksStream(method)) return admitMessage;
+    return async function* (requests: unknown) {
+      for await (const request of requests as AsyncIterable<unknown>) yield admitMessage(request);
+    };
+  }
+
+  #begin(context: HandlerContext): Call {
     this.#inFlight += 1;
-    if (context instanceof GrpcContext) return;
-    context.values.get(reachedHandlerKey)?.();
-    const requestId = givenRequestId(context);
-    if (requestId !== undefined) context.responseHeader.set('x-request-id', requestId);
+    const call = new Call(context, this.#options.accessLog === 'off' ? 0 : performance.now());
+    if (!(context instanceof GrpcContext)) {
+      context.values.get(reachedHandlerKey)?.();
+      context.responseHeader.set('x-request-id', call.requestId);
+    } else if (call.givenId !== undefined) {
+      // Headers of their own cost a gRPC call too much to send them to those who did not ask.
+      context.responseHeader.set('x-request-id', call.givenId);
+    }
+    return call;
   }
 
   #authenticate(context: HandlerContext): Caller | undefined {
@@ -167,7 +185,7 @@ export class Pipeline {
     });
   }
 
-  #map(error: unknown, context: HandlerContext): ConnectError {
+  #map(error: unknown, call: Call, signal: AbortSignal): ConnectError {
     if (error instanceof InvalidRequest) {
       return rpcError(Code.InvalidArgument, {
         message: error.message,
@@ -180,10 +198,10 @@ export class Pipeline {
     if (mapped !== undefined) return mapped;
     // An error off the wire is another service's: it must not pass for ours.
     if (error instanceof ConnectError && !error.isWireError) return error;
-    if (isAbort(error, context.signal)) return abortError(context.signal.reason);
-    const requestId = givenRequestId(context) ?? randomUUID();
+    if (isAbort(error, signal)) return abortError(signal.reason);
+    const { requestId } = call;
     this.#options.logger.error(
-      { err: error, rpc: methodName(context.method), request_id: requestId },
+      { err: error, rpc: methodName(call.context.method), request_id: requestId },
       'unexpected error',
     );
     return rpcError(Code.Internal, {
@@ -195,46 +213,54 @@ export class Pipeline {
   }
 
   /** Counts the call out and logs it; answers the error it was given. */
-  #finish(
-    method: DescMethod,
-    context: HandlerContext,
-    started: number,
-    caller: Caller | undefined,
-    error: ConnectError | undefined,
-  ): ConnectError | undefined {
+  #end(call: Call, error: ConnectError | undefined): ConnectError | undefined {
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#onIdle?.();
     const { accessLog, logger } = this.#options;
-    if (accessLog === 'all' || (accessLog === 'errors' && error !== undefined)) {
-      const code = error === undefined ? 'ok' : codeToString(error.code);
+    if (accessLog === 'off') return error;
+    // A handler may finish what its caller no longer waits for.
+    const outcome = error ?? callEnd(call.context);
+    if (accessLog === 'all' || outcome !== undefined) {
+      const { context } = call;
       const entry = {
-        rpc: methodName(method),
+        rpc: methodName(context.method),
         protocol: context.protocolName,
-        code,
-        duration_ms: Math.round((performance.now() - started) * 1000) / 1000,
-        request_id: givenRequestId(context),
+        code: outcome === undefined ? 'ok' : codeToString(outcome.code),
+        duration_ms: Math.round((performance.now() - call.started) * 1000) / 1000,
+        request_id: call.requestId,
         peer: peerAddress(context),
-        caller: caller?.name,
+        caller: call.caller?.name,
       };
-      logger.info(error === undefined ? entry : { ...entry, error: error.rawMessage }, 'call');
+      logger.info(outcome === undefined ? entry : { ...entry, error: outcome.rawMessage }, 'call');
     }
     return error;
   }
 }
 
-function givenRequestId(context: HandlerContext): string | undefined {
-  const id = requestHeader(context, 'x-request-id');
-  return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
-}
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
-function admit(request: unknown, rules: RequestRules | undefined): unknown {
-  if (request instanceof UndecodableRequest) {
-    throw new InvalidRequest([{ field: '(message)', description: 'is not a valid protobuf message' }]);
+/** What is known of one call while it lasts. */
+class Call {
+  readonly context: HandlerContext;
+  /** By performance.now(). */
+  readonly started: number;
+  caller: Caller | undefined;
+  #requestId: string | undefined;
+
+  constructor(context: HandlerContext, started: number) {
+    this.context = context;
+    this.started = started;
   }
-  if (rules !== undefined) enforce(rules, request);
-  return request;
-}
 
-async function* validated(requests: AsyncIterable<unknown>, rules: RequestRules | undefined) {
-  for await (const request of requests) yield admit(request, rules);
+  /** The id that came with the call, if it is plain text of 1 to 128 characters. */
+  get givenId(): string | undefined {
+    const id = requestHeader(this.context, 'x-request-id');
+    return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
+  }
+
+  /** The id that came with the call, or one of our own: the same for all of its log lines. */
+  get requestId(): string {
+    this.#requestId ??= this.givenId ?? randomUUID();
+    return this.#requestId;
+  }
 }

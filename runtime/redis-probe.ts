@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 /** Asks Redis for a sign of life on a connection of its own. Reconnects by itself. */
 export class RedisProbe implements Disposable {
   readonly #client: Redis;
-  #lastError = 'not connected yet';
+  #lastError = new Error('not connected');
 
   /** @param url `redis://` or `rediss://`. Connects in the background. */
   constructor(url: string) {
@@ -16,13 +16,13 @@ export class RedisProbe implements Disposable {
       retryStrategy: () => 200,
     });
     this.#client.on('error', (error: Error) => {
-      this.#lastError = error.message;
+      this.#lastError = error;
     });
   }
 
   /** @throws Error that says for operators what is wrong, without the URL. */
   async ping(): Promise<void> {
-    if (this.#client.status !== 'ready') throw new Error(this.#lastError);
+    if (this.#client.status !== 'ready') throw this.#lastError;
     await this.#client.ping();
   }
 

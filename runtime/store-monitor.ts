@@ -1,12 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** A probe's failure whose text may be shown to anybody who asks for health. */
+export class ProbeFailure extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ProbeFailure';
+  }
+}
+
 /** What is known of a store at this moment. */
 export interface StoreStatus {
   readonly up: boolean;
   /** Duration of the last successful probe, in milliseconds; undefined before the first. */
   readonly latencyMs: number | undefined;
-  /** Why the last probe failed, for operators; undefined while the store is up. */
+  /** Why the last probe failed, for the log; undefined while the store is up. */
   readonly error: string | undefined;
+  /** The same without anything internal (hosts, users), for everybody. */
+  readonly shownError: string | undefined;
 }
 
 /** How a store is watched. */
@@ -36,7 +46,12 @@ export class StoreMonitor implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   readonly #listeners = new Set<() => void>();
-  #status: StoreStatus = { up: false, latencyMs: undefined, error: 'not reached yet' };
+  #status: StoreStatus = {
+    up: false,
+    latencyMs: undefined,
+    error: 'not reached yet',
+    shownError: 'not reached yet',
+  };
 
   constructor(options: StoreMonitorOptions) {
     this.name = options.name;
@@ -87,10 +102,11 @@ export class StoreMonitor implements AsyncDisposable {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
     try {
       await Promise.race([this.#options.probe(signal), rejectOnAbort(signal, timeoutMs)]);
-      return { up: true, latencyMs: performance.now() - started, error: undefined };
+      const latencyMs = performance.now() - started;
+      return { up: true, latencyMs, error: undefined, shownError: undefined };
     } catch (error) {
       const text = error instanceof Error ? error.message || error.name : String(error);
-      return { up: false, latencyMs: this.#status.latencyMs, error: text };
+      return { up: false, latencyMs: this.#status.latencyMs, error: text, shownError: shown(error) };
     }
   }
 
@@ -102,8 +118,15 @@ export class StoreMonitor implements AsyncDisposable {
 
 async function rejectOnAbort(signal: AbortSignal, timeoutMs: number): Promise<never> {
   return await new Promise((_, reject) => {
-    const fail = () => reject(new Error(`no answer within ${timeoutMs} ms`));
+    const fail = () => reject(new ProbeFailure(`no answer within ${timeoutMs} ms`));
     if (signal.aborted) fail();
     else signal.addEventListener('abort', fail, { once: true });
   });
+}
+
+/** Error codes such as ECONNREFUSED say what an operator needs first, and nothing of the network behind. */
+function shown(error: unknown): string {
+  if (error instanceof ProbeFailure) return error.message;
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === 'string' ? code : 'failed';
 }

@@ -18,8 +18,8 @@ export class StreamContext implements HandlerContext {
     return this.#call.service;
   }
 
-  get timeoutMs() {
-    return this.#call.timeoutMs;
+  timeoutMs() {
+    return this.#call.timeoutMs();
   }
 
   get requestMethod() {

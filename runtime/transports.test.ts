@@ -216,6 +216,44 @@ describe.each(SIDES)('$name', (side) => {
     });
   });
 
+  it('logs an unexpected error and its call under one request id', async () => {
+    const error = await failure(client.echo({ text: 'joined', behaviour: 'bug' }));
+    const id = error.findDetails(RequestInfoSchema)[0]?.requestId;
+    await eventually(() => echo.log.filter((entry) => entry['request_id'] === id).length === 2);
+    expect(echo.log.filter((entry) => entry['request_id'] === id).map(({ msg }) => msg)).toEqual([
+      'unexpected error',
+      'call',
+    ]);
+  });
+
+  it('returns the request id that came with a call', async () => {
+    let header: Headers | undefined;
+    await client.echo(
+      { text: 'a' },
+      {
+        headers: { 'x-request-id': 'mine-1' },
+        onHeader: (received) => {
+          header = received;
+        },
+      },
+    );
+    expect(header?.get('x-request-id')).toBe('mine-1');
+  });
+
+  it('logs what its caller saw of a call whose handler finished too late', async () => {
+    await failure(client.echo({ text: 'late', behaviour: 'slow' }, { timeoutMs: 100 }));
+    const late = () => echo.log.filter((entry) => Number(entry['duration_ms']) >= 290);
+    await eventually(() => late().length > 0);
+    expect(['deadline_exceeded', 'canceled']).toContain(late().at(-1)?.['code']);
+  });
+
+  it('answers whatever a handler puts into headers and messages', async () => {
+    const answer = await client.echo({ behaviour: 'umlaut' });
+    expect(answer.text).toBe('sent');
+    const error = await failure(client.echo({ behaviour: 'surrogate' }));
+    expect(error.code).toBe(Code.FailedPrecondition);
+  });
+
   it('never logs a request id that is no plain text', async () => {
     const id = 'x'.repeat(200);
     await client.echo({ text: 'long id' }, { headers: { 'x-request-id': id } });

@@ -1,21 +1,28 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { type FieldViolation, InvalidRequest } from './errors.ts';
 
-/** Collects what is wrong with a request, field by field. */
+/** More would help nobody, and an error has to fit into the headers that carry it. */
+const MAX_VIOLATIONS = 20;
+
+/** Collects what is wrong with a request, field by field: the first 20 faults. */
 export class Violations {
   readonly found: FieldViolation[] = [];
 
   add(field: string, description: string): void {
-    this.found.push({ field, description });
+    if (this.found.length < MAX_VIOLATIONS) this.found.push({ field, description });
   }
 
-  /** Checks a text's length in bytes of UTF-8. */
-  bytes(field: string, text: string, bounds: { readonly min?: number; readonly max: number }): void {
-    if (bounds.min !== undefined && text.length < bounds.min) {
-      this.add(field, text === '' ? 'must not be empty' : `must have at least ${bounds.min} bytes`);
-      // A UTF-16 unit takes one to three bytes, so most texts need no counting.
-    } else if (text.length * 3 > bounds.max && Buffer.byteLength(text) > bounds.max) {
-      this.add(field, `must have at most ${bounds.max} bytes`);
+  /** Checks that a text is not empty, and its length in bytes of UTF-8. */
+  text(field: string, text: string, maxBytes: number): void {
+    if (text === '') this.add(field, 'must not be empty');
+    else this.bytes(field, text, maxBytes);
+  }
+
+  /** Checks the length of a text in bytes of UTF-8. */
+  bytes(field: string, text: string, maxBytes: number): void {
+    // A UTF-16 unit takes one to three bytes, so most texts need no counting.
+    if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
+      this.add(field, `must have at most ${maxBytes} bytes`);
     }
   }
 }

@@ -77,6 +77,15 @@ export async function startEcho(
           context.responseHeader.set('x-answer', requestHeader(context, 'x-question') ?? '');
           context.responseTrailer.set('x-end', 'bye');
           return { text: requestHeader(context, 'x-question') ?? '' };
+        case 'umlaut':
+          context.responseHeader.set('x-name', 'Grün');
+          return { text: 'sent' };
+        case 'surrogate':
+          throw rpcError(Code.FailedPrecondition, {
+            message: 'half a pair: \ud800',
+            reason: 'HALF',
+            domain: 'echo.test',
+          });
         case 'peer':
           return { text: peerAddress(context) ?? '' };
         case 'timeout':
@@ -109,8 +118,8 @@ export async function startEcho(
     accessLog: 'all',
     callerKeys: options.callerKeys,
     rules: [
-      requestRules(EchoRequestSchema, ({ text }, violations) => violations.bytes('text', text, { max: 64 })),
-      requestRules(ChatRequestSchema, ({ text }, violations) => violations.bytes('text', text, { max: 64 })),
+      requestRules(EchoRequestSchema, ({ text }, violations) => violations.bytes('text', text, 64)),
+      requestRules(ChatRequestSchema, ({ text }, violations) => violations.bytes('text', text, 64)),
     ],
     mapError: (error) =>
       error instanceof TooLoud

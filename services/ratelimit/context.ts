@@ -49,7 +49,10 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
   const monitor = resources.use(
     new StoreMonitor({
       name: 'redis',
-      probe: async () => await redis.ping(),
+      // Not a mere PING: a Redis that is a replica, or full, answers that and counts nothing.
+      probe: async () => {
+        if ((await guarded.probe()) === 'OPEN') throw new Error(guarded.reason);
+      },
       facts: () => ({ breaker: guarded.state }),
       // Here and not by the breaker: health is told anew after a change of this monitor.
       onChange: ({ up }) => {

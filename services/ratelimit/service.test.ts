@@ -125,6 +125,7 @@ describe.each([
       ['a cost beyond the limit', { cost: 6 }, ['cost']],
       ['the largest cost', { cost: 4_294_967_295 }, ['cost']],
       ['too many roles', { roles: Array<string>(33).fill('r') }, ['roles']],
+      ['a flood of empty roles', { roles: Array<string>(100_000).fill('') }, ['roles']],
       ['an empty role', { roles: ['user', ''] }, ['roles[1]']],
       ['several faults', { endpoint: '', identifier: '' }, ['endpoint', 'identifier']],
     ])('refuses %s with INVALID_ARGUMENT naming the field, and counts nothing', async (_, fault, fields) => {

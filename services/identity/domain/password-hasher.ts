@@ -3,12 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type Argon2idCost, type Argon2idHash, formatArgon2id, parseArgon2id } from './argon2id-phc.ts';
 import { BoundedQueue, QueueFull } from './bounded-queue.ts';
 import { HashingOverloaded } from './errors.ts';
-import {
-  MAX_PASSWORD_CHARACTERS,
-  type NewPassword,
-  normalizePassword,
-  passwordCharacters,
-} from './password-policy.ts';
+import { exceedsPasswordLength, type NewPassword, normalizePassword } from './password-policy.ts';
 
 export interface PasswordHasherOptions extends Partial<Argon2idCost> {
   /** Hashes at once, 1 or more. Default: the cores, at most 3. */
@@ -69,12 +64,10 @@ export class PasswordHasher {
    * @throws HashingOverloaded past the bound; the signal's reason where it is aborted before the hashing began.
    */
   async verify(password: string, stored: string | null, signal?: AbortSignal): Promise<boolean> {
-    const normalized = normalizePassword(password);
-    const possible =
-      password !== '' && password.isWellFormed() && passwordCharacters(normalized) <= MAX_PASSWORD_CHARACTERS;
+    const possible = password !== '' && password.isWellFormed() && !exceedsPasswordLength(password);
     const hash = stored === null || !possible ? null : parseArgon2id(stored);
     const expected = hash ?? this.#decoy;
-    const tag = await this.#derive(possible ? normalized : '', expected, signal);
+    const tag = await this.#derive(possible ? normalizePassword(password) : '', expected, signal);
     return timingSafeEqual(tag, expected.tag) && hash !== null;
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseNewPassword } from './password-policy.ts';
+import { exceedsPasswordLength, parseNewPassword } from './password-policy.ts';
 
 test.each(['12345678', '        ', 'p'.repeat(128), '\u{1f511}'.repeat(8), '\u{1f511}'.repeat(128)])(
   'accepts %j: only the length counts',
@@ -28,4 +28,12 @@ test('the minimum is a parameter', () => {
 
 test('gives NFC, so that both ways to type a character are one password', () => {
   expect(parseNewPassword('cafe\u0301 cafe\u0301')).toEqual({ ok: true, value: 'caf\u00e9 caf\u00e9' });
+});
+
+/** A megabyte of marks that NFC has to sort: hours of work for whoever normalises before looking at the length. */
+const MARKS = '\u0301\u0323'.repeat(262_144);
+
+test('refuses a text that is much too long without normalising it', () => {
+  expect(parseNewPassword(MARKS)).toEqual({ ok: false, reason: 'must have at most 128 characters' });
+  expect(exceedsPasswordLength(MARKS)).toBe(true);
 });

@@ -14,3 +14,10 @@ test.each([
 test.each(['Ada\u0000', 'Ada\nLovelace', 'Ada\u2028', 'x'.repeat(101)])('refuses %j', (text) => {
   expect(parsePersonName(text).ok).toBe(false);
 });
+
+test('refuses a text that is much too long without normalising it', () => {
+  expect(parsePersonName('\u0301\u0323'.repeat(262_144))).toEqual({
+    ok: false,
+    reason: 'must have at most 100 characters',
+  });
+});

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { Client } from 'pg';
+import { ProbeFailure } from '../../../runtime/store-monitor.ts';
 import { pendingMigrations } from './migrate.ts';
 
 interface Connection {
@@ -49,7 +50,7 @@ export class DatabaseProbe implements Disposable {
   async #checkSchema(): Promise<void> {
     const pending = await pendingMigrations(this.#orm);
     if (pending.length > 0) {
-      throw new Error(`${pending.length} migrations are pending: run \`optix migrate\``);
+      throw new ProbeFailure(`${pending.length} migrations are pending: run \`optix migrate\``);
     }
     this.#schemaIsCurrent = true;
   }

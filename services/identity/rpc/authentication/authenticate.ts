@@ -7,11 +7,7 @@ import type {
 import type { IdentityContext } from '../../context.ts';
 import { type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
 import { parseEmail } from '../../domain/email.ts';
-import {
-  MAX_PASSWORD_CHARACTERS,
-  normalizePassword,
-  passwordCharacters,
-} from '../../domain/password-policy.ts';
+import { exceedsPasswordLength, MAX_PASSWORD_CHARACTERS } from '../../domain/password-policy.ts';
 import { takeDevice } from '../device-field.ts';
 import { Fields } from '../fields.ts';
 import { sessionMessage } from '../session-message.ts';
@@ -43,7 +39,7 @@ function signInOf(request: AuthenticateRequest, context: HandlerContext): SignIn
   const fields = new Fields();
   const { password } = request;
   // An empty password is a wrong one, and is answered like one.
-  if (passwordCharacters(normalizePassword(password)) > MAX_PASSWORD_CHARACTERS) {
+  if (exceedsPasswordLength(password)) {
     fields.add('password', `must have at most ${MAX_PASSWORD_CHARACTERS} characters`);
   }
   const signIn: SignIn = {

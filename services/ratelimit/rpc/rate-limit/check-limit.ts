@@ -12,22 +12,22 @@ import type { RateLimitContext } from '../../context.ts';
 import type { Decision } from '../../domain/decision.ts';
 
 const ENDPOINT = /^[A-Za-z0-9_.:/-]+$/;
+const MAX_ROLES = 32;
 const CONTROL_CHARACTER = /\p{Cc}/u;
 
 /** Bounds of a check, as the contract states them. */
 export const checkLimitRules = requestRules(CheckLimitRequestSchema, (request, violations) => {
-  violations.bytes('endpoint', request.endpoint, { min: 1, max: 128 });
+  violations.text('endpoint', request.endpoint, 128);
   if (request.endpoint !== '' && !ENDPOINT.test(request.endpoint)) {
     violations.add('endpoint', 'must hold only the characters A-Z a-z 0-9 _ . : / -');
   }
-  violations.bytes('identifier', request.identifier, { min: 1, max: 256 });
+  violations.text('identifier', request.identifier, 256);
   if (CONTROL_CHARACTER.test(request.identifier)) {
     violations.add('identifier', 'must not hold control characters');
   }
-  if (request.roles.length > 32) violations.add('roles', 'must have at most 32 entries');
-  for (const [index, role] of request.roles.entries()) {
-    violations.bytes(`roles[${index}]`, role, { min: 1, max: 64 });
-  }
+  const { roles } = request;
+  if (roles.length > MAX_ROLES) violations.add('roles', `must have at most ${MAX_ROLES} entries`);
+  else for (const [index, role] of roles.entries()) violations.text(`roles[${index}]`, role, 64);
 });
 
 /** optix.ratelimit.v1.RateLimitService/CheckLimit */
@@ -67,15 +67,14 @@ const SOURCES: Readonly<Record<Decision['source'], DecisionSource>> = {
 };
 
 function timestamp(micros: number): Timestamp {
-  const message = create(TimestampSchema);
-  const seconds = Math.floor(micros / 1_000_000);
-  message.seconds = BigInt(seconds);
-  message.nanos = (micros - seconds * 1_000_000) * 1000;
-  return message;
+  return fill(create(TimestampSchema), micros);
 }
 
 function duration(micros: number): Duration {
-  const message = create(DurationSchema);
+  return fill(create(DurationSchema), micros);
+}
+
+function fill<T extends Timestamp | Duration>(message: T, micros: number): T {
   const seconds = Math.floor(micros / 1_000_000);
   message.seconds = BigInt(seconds);
   message.nanos = (micros - seconds * 1_000_000) * 1000;
