@@ -84,6 +84,21 @@ describe('a start that can not work ends with one line that names the setting', 
       { DATABASE_URL: NO_DATABASE, IDENTITY_ENCRYPTION_KEY: 'short' },
       /^IDENTITY_ENCRYPTION_KEY must be 32 bytes/,
     ],
+    ['ratelimit', { REDIS_URL: 'redis://h/abc' }, /^REDIS_URL must have the number of a database/],
+    ['ratelimit', { REDIS_URL: 'redis://:p%zz@h' }, /^REDIS_URL must have each % .* written as %25\n$/],
+    ['ratelimit', { CORS_ORIGINS: '*.example.com' }, /^CORS_ORIGINS must be .* not "\*\.example\.com"\n$/],
+    ['identity', { DATABASE_URL: 'postgres:' }, /^DATABASE_URL must name a host\n$/],
+    [
+      'identity',
+      { DATABASE_URL: NO_DATABASE, RATELIMIT_API_KEY: 'clé' },
+      /^RATELIMIT_API_KEY must be printable ASCII characters without spaces\n$/,
+    ],
+    [
+      'identity',
+      { DATABASE_URL: NO_DATABASE, RATELIMIT_ADDRESS: 'http://x:1' },
+      /^RATELIMIT_ADDRESS must be host:port/,
+    ],
+    ['identity', { DATABASE_URL: NO_DATABASE, TOKEN_ISSUER: 'me' }, /^TOKEN_ISSUER must be a URL/],
   ] as const)('%s with %o', async (service, env, message) => {
     const { ended } = start(service, { ...FREE_PORTS, ...env });
     const { code, stderr } = await ended;
@@ -125,6 +140,24 @@ describe('production', () => {
     expect(stderr).toContain('IDENTITY_ENCRYPTION_KEY must be set when ENVIRONMENT=production');
     expect(stderr).toContain('DATABASE_URL has the password of an example');
     expect(stderr).not.toContain('change-me');
+  });
+
+  it('refuses a password that is not encoded with one line, without showing it', async () => {
+    const { ended } = start('identity', {
+      ...production,
+      DATABASE_URL: 'postgresql://optix:hush%@127.0.0.1:1/optix',
+    });
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stderr).toBe('DATABASE_URL must have each % of a user name or password written as %25\n');
+    expect(stdout).toBe('');
+  });
+
+  it('refuses ratelimit with the password of an example', async () => {
+    const { ended } = start('ratelimit', { ...production, REDIS_URL: 'redis://:foobared@127.0.0.1:1' });
+    const { code, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stderr).toBe('REDIS_URL has the password of an example, which everybody knows\n');
   });
 
   it('lets nobody call without a key', async () => {

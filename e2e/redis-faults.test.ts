@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DecisionSource } from '../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { type RedisServer, startRedis } from '../stack/redis-server.ts';
@@ -102,6 +103,28 @@ describe('the rate limiter, when Redis goes away under calls', () => {
     await expect
       .poll(async () => (await check('auth_mfa', 'user:2')).source, { timeout: 2000 })
       .toBe(DecisionSource.REDIS);
+  });
+});
+
+describe('the rate limiter on a Redis that takes no writes', () => {
+  it('falls back, says that Redis is NOT_SERVING though it answers PING, and counts there once it can', async () => {
+    await using redis = await startRedis();
+    await using service = await startTestRateLimit({ REDIS_URL: redis.url });
+    using component = watchHealth(service.grpcAddress, 'redis');
+    await expect.poll(() => component.last()).toBe('SERVING');
+    const operator = new Redis(redis.url);
+    // What a fail-over leaves behind: the old primary, now a replica of somebody who is not there yet.
+    await operator.replicaof('127.0.0.1', 1);
+    const client = rateLimitClient(service, 'gRPC');
+    const check = { endpoint: 'auth_login', identifier: 'user:1' };
+    expect((await client.checkLimit(check)).source).toBe(DecisionSource.FALLBACK_LOCAL);
+    await expect.poll(() => component.last(), { timeout: 3000 }).toBe('NOT_SERVING');
+    expect((await service.get('/health')).status).toBe(503);
+
+    await operator.replicaof('NO', 'ONE');
+    await expect.poll(() => component.last(), { timeout: 3000 }).toBe('SERVING');
+    await expect.poll(async () => (await client.checkLimit(check)).source).toBe(DecisionSource.REDIS);
+    operator.disconnect();
   });
 });
 

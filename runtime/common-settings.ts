@@ -33,6 +33,7 @@ export const commonSettings = {
   corsOrigins: listSetting(
     'CORS_ORIGINS',
     'Origins whose pages may call the HTTP port, between commas, for example `https://app.example.com`; `*` means all. Empty: none.',
+    originProblem,
   ),
   maxMessageBytes: integerSetting(
     'MAX_MESSAGE_BYTES',
@@ -65,6 +66,12 @@ export const commonSettings = {
     'How long calls in flight may take to finish at shutdown before they are cut off, in milliseconds.',
   ),
 };
+
+/** Origins are compared as browsers write them: lower case, no path, no default port. Another spelling never matches. */
+function originProblem(text: string): string | undefined {
+  if (text === '*' || (URL.canParse(text) && new URL(text).origin === text)) return undefined;
+  return 'must be * or origins as browsers send them, such as https://app.example.com, without a path or a final slash';
+}
 
 /** Values of {@link commonSettings}. */
 export type CommonSettings = SettingValues<typeof commonSettings>;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
@@ -80,6 +82,21 @@ describe('shutdown', () => {
     expect(performance.now() - started).toBeLessThan(2000);
     await expect.poll(() => seen).toEqual(['SERVING', 'NOT_SERVING']);
     watcher.close();
+  });
+});
+
+describe('a shutdown with idle connections', () => {
+  it.each(['grpc', 'http'] as const)('does not wait for one that never said anything (%s)', async (kind) => {
+    const echo = await startEcho({ shutdownTimeoutMs: 10_000 });
+    const port = Number(kind === 'grpc' ? echo.grpcAddress.split(':')[1] : new URL(echo.httpUrl).port);
+    const silent = connect(port, '127.0.0.1');
+    silent.on('error', () => undefined);
+    await once(silent, 'connect');
+    const started = performance.now();
+    await echo[Symbol.asyncDispose]();
+    expect(performance.now() - started).toBeLessThan(3000);
+    expect(echo.log.some((entry) => entry['msg'] === 'calls in flight were cut off')).toBe(false);
+    silent.destroy();
   });
 });
 

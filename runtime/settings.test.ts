@@ -20,8 +20,10 @@ const definitions = {
   name: textSetting('NAME', undefined, 'A name.', (text) =>
     text.includes(' ') ? 'must have no spaces' : undefined,
   ),
-  list: listSetting('LIST', 'A list.'),
-  url: urlSetting('URL', undefined, ['redis', 'rediss'], 'A URL.'),
+  list: listSetting('LIST', 'A list.', (part) => (part === 'bad' ? 'must be good' : undefined)),
+  url: urlSetting('URL', undefined, ['redis', 'rediss'], 'A URL.', (url) =>
+    url.pathname === '/bad' ? 'must have a good path' : undefined,
+  ),
   key: secretSetting('KEY', 'A key.', (text) => {
     if (text.length < 4) throw new Error('must have four characters');
     return text.toUpperCase();
@@ -85,6 +87,15 @@ describe('readSettings', () => {
     [{ MOOD: 'Calm' }, 'MOOD must be one of calm, wild, not "Calm"'],
     [{ NAME: 'a b' }, 'NAME must have no spaces, not "a b"'],
     [{ URL: 'http://x' }, 'URL must be a URL that starts with redis:// or rediss://'],
+    [{ URL: 'redis' }, 'URL must be a URL that starts with redis:// or rediss://'],
+    [{ URL: 'redis:' }, 'URL must name a host'],
+    [{ URL: 'redis:h' }, 'URL must name a host'],
+    [{ URL: 'redis:///0?host=' }, 'URL must name a host'],
+    [{ URL: 'redis://h/bad' }, 'URL must have a good path'],
+    [{ URL: 'redis://u%:p@h' }, 'URL must have each % of a user name or password written as %25'],
+    [{ URL: 'redis://u:p%zz@h' }, 'URL must have each % of a user name or password written as %25'],
+    [{ URL: 'redis://u:p%ff@h' }, 'URL must have each % of a user name or password written as %25'],
+    [{ LIST: 'a,bad,c' }, 'LIST must be good, not "bad"'],
     [{ KEY: 'abc' }, 'KEY must have four characters'],
   ])('names the variable of a bad value: %o', (env, problem) => {
     expect(problems(env as Record<string, string>)).toEqual([problem]);
@@ -97,5 +108,8 @@ describe('readSettings', () => {
   it('never repeats a secret', () => {
     const found = problems({ URL: 'postgres://ada:hunter2@host', KEY: 'abc' });
     expect(found.join()).not.toMatch(/hunter2|abc/);
+    for (const url of ['redis://:hunter2%@host', 'redis://:hunter2@host/bad', 'redis:?password=hunter2']) {
+      expect(problems({ URL: url })).toEqual([expect.not.stringContaining('hunter2')]);
+    }
   });
 });

@@ -123,31 +123,60 @@ export function textSetting<F extends string | undefined>(
   return { env, doc, fallback, secret: false, parse };
 }
 
-/** A list of texts between commas. */
-export function listSetting(env: string, doc: string): Setting<readonly string[]> {
-  const parse = (text: string): readonly string[] =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== '');
+/** A list of texts between commas, each checked by `check`, which answers what is wrong or undefined. */
+export function listSetting(
+  env: string,
+  doc: string,
+  check?: (part: string) => string | undefined,
+): Setting<readonly string[]> {
+  const parse = (text: string): readonly string[] => {
+    const parts = text.split(',').map((part) => part.trim());
+    const kept = parts.filter((part) => part !== '');
+    for (const part of kept) {
+      const problem = check?.(part);
+      if (problem !== undefined) throw new Error(`${problem}, not ${quoted(part)}`);
+    }
+    return kept;
+  };
   return { env, doc, fallback: [], secret: false, parse };
 }
 
-/** A URL of one of the given schemes. It may hold a password, so neither value nor parse error ever shows it. */
+/**
+ * A URL of one of the given schemes that names a host (also as `?host=`), checked further by `check`, which answers
+ * what is wrong or undefined. It may hold a password, so neither value nor parse error ever shows it.
+ */
 export function urlSetting<F extends string | undefined>(
   env: string,
   fallback: F,
   schemes: readonly string[],
   doc: string,
+  check?: (url: URL) => string | undefined,
 ): Setting<string | F> {
   const parse = (text: string): string => {
-    const scheme = URL.canParse(text) ? new URL(text).protocol.slice(0, -1) : undefined;
-    if (scheme === undefined || !schemes.includes(scheme)) {
+    // Not new URL in a try: its error holds the text.
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || !schemes.includes(url.protocol.slice(0, -1))) {
       throw new Error(`must be a URL that starts with ${schemes.map((name) => `${name}://`).join(' or ')}`);
     }
+    if (!isPercentEncoded(text)) {
+      throw new Error('must have each % of a user name or password written as %25');
+    }
+    if (url.hostname === '' && !url.searchParams.get('host')) throw new Error('must name a host');
+    const problem = check?.(url);
+    if (problem !== undefined) throw new Error(problem);
     return text;
   };
   return { env, doc, fallback, secret: true, parse };
+}
+
+/** Whether it can be decoded, as drivers do; a URL parser lets a bare % pass. */
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A secret, read by `parse`, whose errors must not repeat the text. */

@@ -1,5 +1,6 @@
 import { commonSettings } from '../runtime/common-settings.ts';
 import { InvalidSettings, integerSetting, readSettings, type SettingValues } from '../runtime/settings.ts';
+import { postgresUrlSetting, redisUrlSetting } from '../runtime/store-urls.ts';
 import { freePort, isPortFree } from './ports.ts';
 
 /** 0 would let the system choose, and then nobody could tell where the service is. */
@@ -11,6 +12,8 @@ const settings = {
   bindAddress: commonSettings.bindAddress,
   shutdownDelayMs: commonSettings.shutdownDelayMs,
   shutdownTimeoutMs: commonSettings.shutdownTimeoutMs,
+  databaseUrl: postgresUrlSetting(),
+  redisUrl: redisUrlSetting('Redis.'),
   identityGrpcPort: integerSetting('IDENTITY_GRPC_PORT', 50_051, PORT, "identity's gRPC port."),
   identityHttpPort: integerSetting('IDENTITY_HTTP_PORT', 8081, PORT, "identity's HTTP port."),
   ratelimitGrpcPort: integerSetting('RATELIMIT_GRPC_PORT', 50_052, PORT, "ratelimit's gRPC port."),
@@ -20,11 +23,8 @@ const settings = {
 /** Names of the settings whose values are ports of the services. */
 const PORTS = ['identityGrpcPort', 'identityHttpPort', 'ratelimitGrpcPort', 'ratelimitHttpPort'] as const;
 
+/** An unset database means the embedded PostgreSQL; an unset Redis means one from PATH, or none. */
 export interface StackSettings extends SettingValues<typeof settings> {
-  /** `undefined`: the embedded PostgreSQL. */
-  readonly databaseUrl: string | undefined;
-  /** `undefined`: a Redis from PATH, or none. */
-  readonly redisUrl: string | undefined;
   /** The host under which this machine reaches the services, for URLs. */
   readonly host: string;
 }
@@ -36,7 +36,7 @@ export interface StackSettings extends SettingValues<typeof settings> {
  */
 export function readStackSettings(env: Readonly<Record<string, string | undefined>>): StackSettings {
   const values = readSettings(settings, env);
-  const [databaseUrl, redisUrl] = [env['DATABASE_URL']?.trim(), env['REDIS_URL']?.trim()];
+  const { databaseUrl, redisUrl } = values;
   if (values.environment === 'production') {
     const missing = Object.entries({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl }).filter(
       ([, url]) => !url,
@@ -48,8 +48,6 @@ export function readStackSettings(env: Readonly<Record<string, string | undefine
   const address = anywhere[values.bindAddress] ?? values.bindAddress;
   return {
     ...values,
-    databaseUrl: databaseUrl || undefined,
-    redisUrl: redisUrl || undefined,
     host: address.includes(':') ? `[${address}]` : address,
   };
 }

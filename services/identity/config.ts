@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIPv6 } from 'node:net';
 import { CallerKeys } from '../../runtime/caller-auth.ts';
 import { commonSettings, requireCallerAuthentication } from '../../runtime/common-settings.ts';
 import {
@@ -11,8 +12,13 @@ import {
   type SettingValues,
   secretSetting,
   textSetting,
-  urlSetting,
 } from '../../runtime/settings.ts';
+import {
+  postgresPasswordProblem,
+  postgresUrlSetting,
+  redisPasswordProblem,
+  redisUrlSetting,
+} from '../../runtime/store-urls.ts';
 import type { SecretKey } from './domain/secret-box.ts';
 
 /** Every setting of the service. */
@@ -30,12 +36,7 @@ export const settings = {
     (text) => CallerKeys.parse(text),
   ),
   accessLog: choiceSetting('IDENTITY_ACCESS_LOG', 'all', ['all', 'errors', 'off'], 'Which calls are logged.'),
-  databaseUrl: urlSetting(
-    'DATABASE_URL',
-    undefined,
-    ['postgresql', 'postgres'],
-    'The PostgreSQL database, version 15 or newer. Required.',
-  ),
+  databaseUrl: postgresUrlSetting(),
   databasePoolSize: integerSetting(
     'DATABASE_POOL_SIZE',
     20,
@@ -60,10 +61,7 @@ export const settings = {
     { min: 50, max: 600_000 },
     'How long a statement may take, in milliseconds.',
   ),
-  redisUrl: urlSetting(
-    'REDIS_URL',
-    undefined,
-    ['redis', 'rediss'],
+  redisUrl: redisUrlSetting(
     'The Redis (or Valkey) of the deployment. Identity watches it for its health answers; nothing it answers depends on it.',
   ),
   encryptionKey: secretSetting(
@@ -80,6 +78,7 @@ export const settings = {
     'TOKEN_ISSUER',
     'http://127.0.0.1:8081',
     'The issuer (`iss`) that access tokens name: the URL under which callers know identity.',
+    issuerProblem,
   ),
   tokenAudience: textSetting(
     'TOKEN_AUDIENCE',
@@ -124,12 +123,13 @@ export const settings = {
   rateLimitAddress: textSetting(
     'RATELIMIT_ADDRESS',
     '127.0.0.1:50052',
-    'Where the rate limiter is: `host:port` of its gRPC API.',
+    'Where the rate limiter is: `host:port` of its gRPC API (`[::1]:50052` for IPv6).',
+    grpcTargetProblem,
   ),
   rateLimitApiKey: secretSetting(
     'RATELIMIT_API_KEY',
     'The API key that identity calls the rate limiter with.',
-    (text) => text,
+    parseApiKey,
   ),
   rateLimitTimeoutMs: integerSetting(
     'RATELIMIT_TIMEOUT_MS',
@@ -151,9 +151,6 @@ export type IdentityConfig = SettingValues<typeof settings> & { readonly databas
 /** Encrypts what a developer's machine holds. Known to everybody: production refuses to start with it. */
 const DEVELOPMENT_KEY = keyOf(createHash('sha256').update('optix development encryption key').digest());
 
-/** Passwords that examples use. */
-const EXAMPLE_PASSWORDS = new Set(['password', 'postgres', 'change-me', 'changeme', 'secret']);
-
 /**
  * Reads the service's settings.
  *
@@ -164,7 +161,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): I
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new InvalidSettings(['DATABASE_URL must be set']);
   requireCallerAuthentication(config, settings.callerKeys.env, config.callerKeys !== undefined);
-  if (config.environment === 'production') refuseDefaultSecrets(databaseUrl, config.encryptionKey);
+  if (config.environment === 'production') refuseDefaultSecrets({ ...config, databaseUrl });
   return { ...config, databaseUrl };
 }
 
@@ -179,17 +176,40 @@ export function encryptionKeys(config: IdentityConfig): {
   return { primary, older, isDevelopmentKey: primary.id === DEVELOPMENT_KEY.id };
 }
 
-function refuseDefaultSecrets(databaseUrl: string, encryptionKey: SecretKey | undefined): void {
+function refuseDefaultSecrets({ databaseUrl, redisUrl, encryptionKey }: IdentityConfig): void {
   const problems: string[] = [];
   if (encryptionKey === undefined) {
     problems.push('IDENTITY_ENCRYPTION_KEY must be set when ENVIRONMENT=production');
   } else if (encryptionKey.id === DEVELOPMENT_KEY.id) {
     problems.push('IDENTITY_ENCRYPTION_KEY is the development key, which everybody knows');
   }
-  if (EXAMPLE_PASSWORDS.has(decodeURIComponent(new URL(databaseUrl).password))) {
-    problems.push('DATABASE_URL has the password of an example, which everybody knows');
-  }
+  const ofDatabase = postgresPasswordProblem(databaseUrl);
+  if (ofDatabase !== undefined) problems.push(`${settings.databaseUrl.env} ${ofDatabase}`);
+  const ofRedis = redisUrl === undefined ? undefined : redisPasswordProblem(redisUrl);
+  if (ofRedis !== undefined) problems.push(`${settings.redisUrl.env} ${ofRedis}`);
   if (problems.length > 0) throw new InvalidSettings(problems);
+}
+
+/** An issuer is a URL without query and fragment (RFC 8414, section 2); http too, for development. */
+function issuerProblem(text: string): string | undefined {
+  return /^https?:\/\/[^\s?#]+$/i.test(text) && URL.canParse(text)
+    ? undefined
+    : 'must be a URL that starts with https:// or http://, without a query or a fragment';
+}
+
+/** Targets as in https://github.com/grpc/grpc/blob/master/doc/naming.md, as far as they are of use here. */
+function grpcTargetProblem(text: string): string | undefined {
+  if (/^(dns|unix):\S+$/.test(text)) return undefined;
+  const [, address, host, port] = /^(?:\[([\da-fA-F:.]+)\]|([A-Za-z\d._-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const isHost = address === undefined ? host !== undefined : isIPv6(address);
+  if (isHost && Number(port) >= 1 && Number(port) <= 65_535) return undefined;
+  return 'must be host:port, or a gRPC target that starts with dns: or unix:';
+}
+
+/** The key becomes a header's value; the gRPC library would quote one it can't send in its error. */
+function parseApiKey(text: string): string {
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII characters without spaces');
+  return text;
 }
 
 function parseEncryptionKey(text: string): SecretKey {

@@ -3,13 +3,14 @@ import { commonSettings, requireCallerAuthentication } from '../../runtime/commo
 import {
   booleanSetting,
   choiceSetting,
+  InvalidSettings,
   integerSetting,
   portSetting,
   readSettings,
   type SettingValues,
   secretSetting,
-  urlSetting,
 } from '../../runtime/settings.ts';
+import { redisPasswordProblem, redisUrlSetting } from '../../runtime/store-urls.ts';
 
 /** Every setting of the service. */
 export const settings = {
@@ -27,10 +28,7 @@ export const settings = {
     ['all', 'errors', 'off'],
     'Which calls are logged. `all` writes a line for each check.',
   ),
-  redisUrl: urlSetting(
-    'REDIS_URL',
-    undefined,
-    ['redis', 'rediss'],
+  redisUrl: redisUrlSetting(
     'The Redis (or Valkey) that replicas share their counts in. Unset: each process counts by itself, in memory.',
   ),
   redisTimeoutMs: integerSetting(
@@ -53,5 +51,9 @@ export type RateLimitConfig = SettingValues<typeof settings>;
 export function readConfig(env: Readonly<Record<string, string | undefined>>): RateLimitConfig {
   const config = readSettings(settings, env);
   requireCallerAuthentication(config, settings.callerKeys.env, config.callerKeys !== undefined);
+  if (config.environment === 'production' && config.redisUrl !== undefined) {
+    const problem = redisPasswordProblem(config.redisUrl);
+    if (problem !== undefined) throw new InvalidSettings([`${settings.redisUrl.env} ${problem}`]);
+  }
   return config;
 }
