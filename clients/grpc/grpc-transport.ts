@@ -13,44 +13,49 @@ import {
   type Transport,
   type UnaryResponse,
 } from '@connectrpc/connect';
-import {
-  type CallOptions,
-  Client,
-  type ClientDuplexStream,
-  credentials,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js';
-import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
+import { type CallOptions, Client, credentials, type Metadata } from '@grpc/grpc-js';
+import { callError, canceled } from './call-error.ts';
+import { bearer, copyMetadata, type HeaderInit, requestMetadata } from './metadata.ts';
+import { StreamCall } from './stream-call.ts';
 
 /** Where a gRPC service is and how to reach it. */
 export interface GrpcTransportOptions {
-  /** `host:port`, or any target that grpc-js resolves, for example `dns:///limiter:50052`. */
+  /** `host:port`, or any target that grpc-js resolves, for example `dns:///limiter:50052`. Spoken to without TLS. */
   readonly address: string;
-  /** The API key to call with, where the service asks for one. */
+  /**
+   * The API key, sent as `authorization: Bearer <key>` with each call that brings no authorization header of its own.
+   * Printable ASCII.
+   */
   readonly apiKey?: string | undefined;
-  /** Time-out of calls that bring none, in milliseconds. Default: 10,000; 0 means none. */
+  /**
+   * Time-out of unary calls that bring none, in milliseconds. Default: 10,000; 0 means none. Streams have a time-out
+   * only where the call brings one: many are meant to stay open.
+   */
   readonly defaultTimeoutMs?: number;
-  /** The largest response message that is read, in bytes. Default: 4 MiB. */
+  /** The largest response message that is read, in bytes; a larger one is RESOURCE_EXHAUSTED. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
 }
 
-type HeaderInit = ConstructorParameters<typeof Headers>[0];
-
-/** A connection to one gRPC service, for Connect's `createClient`. */
-export interface GrpcTransport extends Transport, Disposable {
-  /** Waits until the connection is up; rejects when it is not within the time, in milliseconds. */
-  waitForReady(timeoutMs: number): Promise<void>;
-}
+/** A connection to one gRPC service, for Connect's `createClient`. Disposed of, it lets running calls end. */
+export interface GrpcTransport extends Transport, Disposable {}
 
 /**
  * A Connect transport over grpc-js: typed clients with Connect's API at grpc-js's cost, a fraction of what a call
  * over node:http2 by Connect's own gRPC transport takes.
  *
- * Calls fail with a ConnectError whose code, message and details are the server's. A service that can't be reached
- * is UNAVAILABLE.
+ * Calls fail with a ConnectError whose code, message and details are the server's; details that can't be decoded are
+ * left out. A service that can't be reached is UNAVAILABLE, as is a transport that was disposed of; a header that gRPC
+ * can't carry is INVALID_ARGUMENT. A source of request messages that throws cancels its call: CANCELED, with what was
+ * thrown as the cause.
+ *
+ * A call's time-out of 0 means none. A stream that is left before its end goes on until its signal is aborted, as
+ * Connect's clients tell no transport that a reader has left.
+ *
+ * @throws TypeError when the API key has a character that a header can't carry
  */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
+  const authorization = options.apiKey === undefined ? undefined : bearer(options.apiKey);
+  const unaryTimeoutMs = options.defaultTimeoutMs ?? 10_000;
   const client = new Client(options.address, credentials.createInsecure(), {
     'grpc.max_receive_message_length': options.maxMessageBytes ?? 4_194_304,
     // A service that comes back is found again within a second, not after grpc's default of up to two minutes.
@@ -60,14 +65,16 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
     // Each transport is a connection of its own: closing one closes nobody else's.
     'grpc.use_local_subchannel_pool': 1,
   });
-  const prepare = (timeoutMs: number | undefined, header: HeaderInit | undefined) => ({
-    metadata: requestMetadata(header, options.apiKey),
-    call: callOptions(timeoutMs ?? options.defaultTimeoutMs ?? 10_000),
-  });
+
+  let closed = false;
+  const prepare = (header: HeaderInit): Metadata => {
+    if (closed) throw new ConnectError('the transport was disposed of', Code.Unavailable);
+    return requestMetadata(header, authorization);
+  };
 
   return {
     async unary(method, signal, timeoutMs, header, input) {
-      const { metadata, call } = prepare(timeoutMs, header);
+      const metadata = prepare(header);
       return await new Promise((resolve, reject) => {
         if (signal?.aborted === true) {
           reject(canceled(signal));
@@ -81,10 +88,11 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
           decoder(method.output),
           create(method.input, input),
           metadata,
-          call,
+          callOptions(timeoutMs ?? unaryTimeoutMs),
           (error, message) => {
             signal?.removeEventListener('abort', abort);
-            if (error !== null || message === undefined) reject(connectError(error, signal));
+            if (error !== null) reject(callError(error, signal));
+            else if (message === undefined) reject(noMessage());
             // The status event, which brings the trailers, comes just after this callback.
             else
               queueMicrotask(() => resolve(unaryResponse(method, message, responseHeader, responseTrailer)));
@@ -97,39 +105,34 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
       });
     },
 
-    async stream(method, signal, timeoutMs, header, input) {
-      const { metadata, call } = prepare(timeoutMs, header);
-      if (signal?.aborted === true) throw canceled(signal);
-      const stream = client.makeBidiStreamRequest(
-        path(method),
-        encoder(method.input),
-        decoder(method.output),
-        metadata,
-        call,
-      );
-      const abort = () => stream.cancel();
-      signal?.addEventListener('abort', abort);
-      const responseHeader = new Headers();
-      const responseTrailer = new Headers();
-      stream.on('metadata', (received) => copyMetadata(received, responseHeader));
-      stream.on('status', (status) => {
-        signal?.removeEventListener('abort', abort);
-        copyMetadata(status.metadata, responseTrailer);
-      });
-      void writeAll(stream, method, input);
-      return streamResponse(method, readAll(stream, signal), responseHeader, responseTrailer);
-    },
-
-    async waitForReady(timeoutMs) {
-      await new Promise<void>((resolve, reject) => {
-        client.waitForReady(Date.now() + timeoutMs, (error) => {
-          if (error === undefined || error === null) resolve();
-          else reject(new ConnectError(`${options.address} can't be reached`, Code.Unavailable));
-        });
-      });
+    stream(method, signal, timeoutMs, header, input) {
+      const start = async () => {
+        const metadata = prepare(header);
+        if (signal?.aborted === true) throw canceled(signal);
+        const stream = client.makeBidiStreamRequest(
+          path(method),
+          encoder(method.input),
+          decoder(method.output),
+          metadata,
+          callOptions(timeoutMs ?? 0),
+        );
+        const responseHeader = new Headers();
+        const responseTrailer = new Headers();
+        stream.on('metadata', (received) => copyMetadata(received, responseHeader));
+        stream.on('status', (status) => copyMetadata(status.metadata, responseTrailer));
+        const call = new StreamCall(stream, signal);
+        void call.write(method, input);
+        return streamResponse(method, call.messages(), responseHeader, responseTrailer);
+      };
+      const response = start();
+      // Connect's clients look at this promise when reading starts, which may be long after it was rejected. They are
+      // told then all the same; without this line, Node would have ended the process before.
+      response.catch(() => undefined);
+      return response;
     },
 
     [Symbol.dispose]() {
+      closed = true;
       client.close();
     },
   };
@@ -154,83 +157,8 @@ function callOptions(timeoutMs: number): CallOptions {
   return timeoutMs > 0 ? { deadline: Date.now() + timeoutMs } : {};
 }
 
-function requestMetadata(header: HeaderInit | undefined, apiKey: string | undefined): Metadata {
-  const metadata = new Metadata();
-  if (apiKey !== undefined) metadata.set('authorization', `Bearer ${apiKey}`);
-  if (header === undefined) return metadata;
-  new Headers(header).forEach((value, name) => {
-    metadata.set(name, name.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
-  });
-  return metadata;
-}
-
-function copyMetadata(metadata: Metadata, headers: Headers): void {
-  for (const name of Object.keys(metadata.getMap())) {
-    for (const value of metadata.get(name)) {
-      headers.append(name, typeof value === 'string' ? value : value.toString('base64'));
-    }
-  }
-}
-
-function canceled(signal: AbortSignal): ConnectError {
-  return ConnectError.from(signal.reason, Code.Canceled);
-}
-
-/** The server's error, or the caller's own cancellation. */
-function connectError(error: ServiceError | null, signal: AbortSignal | undefined): ConnectError {
-  if (signal?.aborted === true) return canceled(signal);
-  if (error === null) return new ConnectError('the server answered without a message', Code.Internal);
-  const result = new ConnectError(error.details, error.code as number);
-  copyMetadata(error.metadata, result.metadata);
-  result.isWireError = true;
-  const [status] = error.metadata.get('grpc-status-details-bin');
-  if (status instanceof Buffer) {
-    result.details = fromBinary(StatusSchema, status).details.map(({ typeUrl, value }) => ({
-      type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1),
-      value,
-    }));
-  }
-  return result;
-}
-
-async function writeAll<I>(
-  stream: ClientDuplexStream<I, unknown>,
-  method: DescMethod,
-  input: AsyncIterable<unknown>,
-): Promise<void> {
-  try {
-    for await (const message of input) {
-      if (stream.destroyed || stream.writableEnded) return;
-      if (!stream.write(create(method.input, message as never) as I)) await drained(stream);
-    }
-    stream.end();
-  } catch {
-    // The caller's own source of messages failed: the call can't be completed, and reading it tells so.
-    stream.cancel();
-  }
-}
-
-async function drained(stream: NodeJS.EventEmitter): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      for (const event of ['drain', 'status', 'close']) stream.off(event, done);
-      resolve();
-    };
-    for (const event of ['drain', 'status', 'close']) stream.on(event, done);
-  });
-}
-
-async function* readAll<O>(
-  stream: ClientDuplexStream<never, O>,
-  signal: AbortSignal | undefined,
-): AsyncIterable<O> {
-  try {
-    for await (const message of stream) yield message as O;
-  } catch (error) {
-    throw connectError(error as ServiceError, signal);
-  } finally {
-    stream.cancel();
-  }
+function noMessage(): ConnectError {
+  return new ConnectError('the server answered without a message', Code.Internal);
 }
 
 function unaryResponse<I extends DescMessage, O extends DescMessage>(

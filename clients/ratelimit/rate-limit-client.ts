@@ -7,7 +7,10 @@ export interface RateLimitClient extends Client<typeof RateLimitService>, Dispos
 
 /**
  * Connects to a rate limiter over gRPC. The connection is made with the first call and made again whenever it is
- * lost; a call while the service is away fails with UNAVAILABLE at once.
+ * lost. A call fails with UNAVAILABLE where the connection is refused; where nothing answers at all, it waits until its
+ * time-out.
+ *
+ * @throws TypeError when the API key has a character that a header can't carry
  *
  * @example
  * using limiter = createRateLimitClient({ address: 'localhost:50052' });
