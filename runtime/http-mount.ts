@@ -1,20 +1,24 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest } from 'node:http2';
-import { Code, createContextValues, type Interceptor } from '@connectrpc/connect';
-import { codeToString } from '@connectrpc/connect/protocol-connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
+import type * as http from 'node:http';
+import type * as http2 from 'node:http2';
+import { Code, createContextValues, type HandlerContext, type Interceptor } from '@connectrpc/connect';
 import { peerAddressKey, reachedHandlerKey } from './call-context.ts';
 import { Cors } from './cors.ts';
 import type { Health, HealthReport } from './health.ts';
+import { rpcHandlers } from './http-adapter.ts';
+import { type HttpRequest, type HttpResponse, pathOf, sendError, sendJson } from './http-answers.ts';
+import { explainErrors } from './http-error-details.ts';
+import { capTimeouts, limitBody, refuseForm } from './http-form.ts';
 import type { Logger } from './logger.ts';
 import { methodName, type ServiceTable } from './service-table.ts';
 
-type Request = IncomingMessage | Http2ServerRequest;
-/** Node's two kinds of response have the methods used here in common, which their union's types do not show. */
-type Response = ServerResponse;
-
 /** A request listener for either version of HTTP. */
-export type NodeHandler = ReturnType<typeof connectNodeAdapter>;
+export type NodeHandler = (
+  request: http.IncomingMessage | http2.Http2ServerRequest,
+  response: http.ServerResponse | http2.Http2ServerResponse,
+) => void;
+
+/** A request body that brings nothing for this long is given up. */
+const BODY_TIMEOUT_MS = 60_000;
 
 /** A GET endpoint beside the RPCs: answers a JSON value, and by it may be cached for `maxAgeSeconds`. */
 export interface JsonRoute {
@@ -36,43 +40,69 @@ export interface HttpMountOptions {
   readonly logger: Logger;
   /** Whether requests that never reach a handler are logged. */
   readonly logRefused: boolean;
+  /** Runs before anything of a request's body is read; what it throws is the answer. */
+  readonly gate?: (context: HandlerContext) => void;
+  /** The service in error details, for example `identity.optix`; `optix` unless told. */
+  readonly errorDomain?: string;
+  /** How long an HTTP/2 request's body may stall, in milliseconds; a minute unless told. Streams may for ever. */
+  readonly bodyTimeoutMs?: number;
 }
 
 /** Serves the tables over Connect (JSON and binary) and gRPC-Web, and the health endpoints. */
 export function httpHandler(options: HttpMountOptions): NodeHandler {
   const cors = new Cors(options.corsOrigins, options.exposedHeaders ?? []);
-  const reached = new WeakSet<Request>();
-  const rpcPaths = new Set(
-    options.services.flatMap(({ service }) => service.methods.map((method) => `/${methodName(method)}`)),
+  const domain = options.errorDomain ?? 'optix';
+  const reached = new WeakSet<HttpRequest>();
+  const methods = new Map(
+    options.services
+      .flatMap(({ service }) => service.methods)
+      .map((method) => [`/${methodName(method)}`, method]),
   );
-  const rpc = connectNodeAdapter({
-    grpc: false,
-    readMaxBytes: options.maxMessageBytes,
-    interceptors: [...(options.interceptors ?? [])],
-    jsonOptions: {
-      // A misspelt field would otherwise be a silently different request.
-      ignoreUnknownFields: false,
-      // `allowed: false` and `remaining: 0` must be there to be read, though they are their types' defaults.
-      alwaysEmitImplicit: true,
+  const rpcs = rpcHandlers(
+    options.services,
+    {
+      grpc: false,
+      readMaxBytes: options.maxMessageBytes,
+      interceptors: [...(options.interceptors ?? [])],
+      jsonOptions: {
+        // A misspelt field would otherwise be a silently different request.
+        ignoreUnknownFields: false,
+        // `allowed: false` and `remaining: 0` must be there to be read, though they are their types' defaults.
+        alwaysEmitImplicit: true,
+      },
+      requestGate(context) {
+        explainErrors(context, domain);
+        options.gate?.(context);
+      },
     },
-    contextValues: (request) =>
-      createContextValues()
-        .set(peerAddressKey, request.socket.remoteAddress)
-        .set(reachedHandlerKey, () => reached.add(request)),
-    routes: (router) => {
-      for (const { service, handlers } of options.services) router.service(service, handlers as never);
-    },
-    fallback: (request, response) => void answerRoute(options, request, response as Response),
-  });
-  return (request, response) => {
-    if (options.logRefused) logRefusal(options.logger, reached, request, response as Response);
-    if (cors.handle(request, response as Response)) return;
-    if (refuseForm(rpcPaths, request, response as Response)) return;
-    rpc(request, response);
+    options.logger,
+  );
+  const serve = (request: HttpRequest, response: HttpResponse): void => {
+    const path = pathOf(request);
+    const method = methods.get(path);
+    const rpc = rpcs.get(path);
+    if (options.logRefused) logRefusal(options.logger, reached, request, response);
+    limitBody(method, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS, request);
+    if (cors.handle(request, response)) return;
+    if (method === undefined || rpc === undefined) {
+      void answerRoute(options, request, response);
+      return;
+    }
+    if (refuseForm(method, domain, request, response)) return;
+    capTimeouts(request);
+    const contextValues = createContextValues()
+      .set(peerAddressKey, request.socket.remoteAddress)
+      .set(reachedHandlerKey, () => reached.add(request));
+    void rpc(request, response, contextValues);
   };
+  return (request, response) => serve(request, response as HttpResponse);
 }
 
-async function answerRoute(options: HttpMountOptions, request: Request, response: Response): Promise<void> {
+async function answerRoute(
+  options: HttpMountOptions,
+  request: HttpRequest,
+  response: HttpResponse,
+): Promise<void> {
   const path = pathOf(request);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   const health = healthReport(options.health, path);
@@ -105,41 +135,12 @@ function healthReport(health: Health, path: string): HealthReport | undefined {
   return undefined;
 }
 
-function sendJson(response: Response, status: number, body: unknown): void {
-  const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length });
-  response.end(bytes);
-}
-
-/** An error in the form that Connect clients read. */
-function sendError(response: Response, status: number, code: Code, message: string): void {
-  sendJson(response, status, { code: codeToString(code), message });
-}
-
-/** Media types of Connect and gRPC-Web. */
-const RPC_MEDIA_TYPE =
-  /^application\/(?:json|proto|connect\+(?:json|proto)|grpc-web(?:-text)?(?:\+(?:json|proto))?)\s*(?:;|$)/i;
-
-/** Answers what Connect would refuse with a bare status; says what would have been right. */
-function refuseForm(rpcPaths: ReadonlySet<string>, request: Request, response: Response): boolean {
-  const path = pathOf(request);
-  if (!rpcPaths.has(path)) return false;
-  if (request.method !== 'POST') {
-    response.setHeader('allow', 'POST');
-    sendError(response, 405, Code.Unimplemented, `${path} takes POST only`);
-    return true;
-  }
-  if (RPC_MEDIA_TYPE.test(request.headers['content-type'] ?? '')) return false;
-  const expected = 'application/json or application/proto (Connect), or application/grpc-web';
-  sendError(response, 415, Code.InvalidArgument, `content-type must be ${expected}`);
-  return true;
-}
-
-function pathOf(request: Request): string {
-  return request.url?.split('?', 1)[0] ?? '/';
-}
-
-function logRefusal(logger: Logger, reached: WeakSet<Request>, request: Request, response: Response): void {
+function logRefusal(
+  logger: Logger,
+  reached: WeakSet<HttpRequest>,
+  request: HttpRequest,
+  response: HttpResponse,
+): void {
   response.once('finish', () => {
     const path = pathOf(request);
     // Probes ask every few seconds, and the loss and return of a store is logged by itself.

@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import type * as net from 'node:net';
+import { Http1Connections } from './http-connections.ts';
 import type { NodeHandler } from './http-mount.ts';
 import { listenFailure } from './listen-failure.ts';
 
@@ -11,6 +12,8 @@ export interface HttpServerOptions {
   /** The setting that names the port, for the error when it is taken. */
   readonly portEnv: string;
   readonly handler: NodeHandler;
+  /** How long an HTTP/2 connection may go without a request, in milliseconds; two minutes unless told. */
+  readonly idleTimeoutMs?: number;
 }
 
 /** An HTTP port that accepts requests. */
@@ -28,6 +31,12 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 /** A connection that says nothing for this long is closed. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
+/** An HTTP/2 connection without a request for this long is closed. */
+const IDLE_TIMEOUT_MS = 120_000;
+
+/** How long the peer of an HTTP/2 connection that we closed has to close its side too. */
+const CLOSE_TIMEOUT_MS = 250;
+
 /**
  * Serves HTTP/1.1 and cleartext HTTP/2 (prior knowledge) on one port: a connection's first bytes tell which it is.
  *
@@ -35,23 +44,46 @@ const FIRST_BYTES_TIMEOUT_MS = 10_000;
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
   const sockets = new Set<net.Socket>();
+  const sniffing = new Set<net.Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
+  const http1 = new Http1Connections();
+  let draining = false;
   const http2Server = http2.createServer(options.handler);
   http2Server.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
+    closeWhenIdle(session, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
   });
-  // The HTTP/1.1 server listens, so that Node's own time-outs for slow requests and idle connections work; only
+  // The HTTP/1.1 server listens, so that Node's own time-outs for its slow requests and idle connections work; only
   // the step from a connection to a protocol is ours.
-  const server = http.createServer(options.handler);
+  const server = http.createServer((request, response) => {
+    http1.count(request.socket, response);
+    options.handler(request, response);
+  });
   const [acceptHttp1] = server.listeners('connection') as ((socket: net.Socket) => void)[];
   server.removeAllListeners('connection');
   server.on('connection', (socket: net.Socket) => {
+    if (draining) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    sniffing.add(socket);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      sniffing.delete(socket);
+    });
     sniff(socket, (isHttp2) => {
-      if (isHttp2) http2Server.emit('connection', socket);
-      else acceptHttp1?.call(server, socket);
+      sniffing.delete(socket);
+      if (isHttp2) {
+        // The HTTP/1.1 server's sockets stay half open when the peer closes, and HTTP/2 leaves them so for ever.
+        socket.on('end', () => socket.destroySoon());
+        socket.once('finish', () => setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref());
+        http2Server.emit('connection', socket);
+      } else {
+        http1.add(socket);
+        acceptHttp1?.call(server, socket);
+      }
     });
   });
 
@@ -66,11 +98,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   return {
     port,
     async drain() {
+      draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Whoever has not asked for anything yet has nothing to wait for.
+      for (const socket of sniffing) socket.destroy();
       for (const session of sessions) session.close();
-      // A connection in the middle of a request becomes idle after its answer, and nothing tells when.
-      const sweep = setInterval(() => server.closeIdleConnections(), 20);
-      await closed.finally(() => clearInterval(sweep));
+      http1.drain();
+      await closed;
     },
     [Symbol.dispose]() {
       server.close();
@@ -93,11 +127,29 @@ function sniff(socket: net.Socket, accept: (isHttp2: boolean) => void): void {
     socket.off('readable', look);
     socket.off('error', drop);
     socket.off('timeout', drop);
+    socket.off('end', drop);
     socket.setTimeout(0);
     socket.unshift(head);
     accept(isPreface);
   };
   socket.on('error', drop);
+  socket.once('end', drop);
   socket.setTimeout(FIRST_BYTES_TIMEOUT_MS, drop);
   socket.on('readable', look);
+}
+
+/** Closes an HTTP/2 connection that has had no request open for `timeoutMs`; pings and the like do not count. */
+function closeWhenIdle(session: http2.ServerHttp2Session, timeoutMs: number): void {
+  let open = 0;
+  const close = () => session.close();
+  let idle = setTimeout(close, timeoutMs).unref();
+  session.on('stream', (stream) => {
+    open += 1;
+    clearTimeout(idle);
+    stream.once('close', () => {
+      open -= 1;
+      if (open === 0 && !session.destroyed) idle = setTimeout(close, timeoutMs).unref();
+    });
+  });
+  session.once('close', () => clearTimeout(idle));
 }

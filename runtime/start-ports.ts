@@ -81,6 +81,8 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
         corsOrigins: settings.corsOrigins,
         logger,
         logRefused: options.accessLog !== 'off',
+        gate: pipeline.gate,
+        errorDomain: options.errorDomain,
         ...options.http,
       }),
     }),

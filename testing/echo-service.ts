@@ -158,6 +158,8 @@ export async function startEcho(
       corsOrigins: options.corsOrigins ?? [],
       logger,
       logRefused: true,
+      gate: pipeline.gate,
+      errorDomain: 'echo.test',
       ...options.http,
     }),
   });
