@@ -1,5 +1,5 @@
 /**
- * Cost of a check: CheckLimit on Redis beside a grpc-js echo server, in one run.
+ * Cost of a check: CheckLimit on Redis, and with Redis away, beside a grpc-js echo server, in one run.
  *
  *   node bench/check-limit.ts [--rounds 5] [--seconds 4] [--callers 64] [--rate 2000]
  *
@@ -17,7 +17,7 @@ import { EchoRequestSchema } from '../gen/optix/testing/v1/echo_service_pb.ts';
 import { freePort } from '../stack/ports.ts';
 import { startRedis } from '../stack/redis-server.ts';
 import { median, type Percentiles } from './percentiles.ts';
-import { type Child, cpuSeconds, load, startScript, untilHealthy } from './process.ts';
+import { type Child, cpuSeconds, load, startScript, untilAnswering } from './process.ts';
 
 const { values } = parseArgs({
   options: {
@@ -64,6 +64,21 @@ function subject(
   };
 }
 
+const CHECK_LIMIT = '/optix.ratelimit.v1.RateLimitService/CheckLimit';
+
+async function startLimiter(redisUrl: string): Promise<Child & { readonly grpcPort: string }> {
+  const [grpcPort, httpPort] = [String(await freePort()), String(await freePort())];
+  const child = startScript(new URL('../services/ratelimit/main.ts', import.meta.url).pathname, {
+    ...process.env,
+    REDIS_URL: redisUrl,
+    RATELIMIT_GRPC_PORT: grpcPort,
+    RATELIMIT_HTTP_PORT: httpPort,
+    LOG_LEVEL: 'fatal',
+  });
+  await untilAnswering(`http://127.0.0.1:${httpPort}/health`);
+  return { ...child, grpcPort };
+}
+
 async function measure(target: Subject, redisPid: number): Promise<void> {
   const { address, path, bodies } = target;
   const plan = { address, path, bodies, connections: 4, callers };
@@ -86,34 +101,24 @@ const directory = mkdtempSync(join(tmpdir(), 'optix-bench-'));
 try {
   await using redis = await startRedis({ dir: directory });
   await using echoServer = startScript(new URL('./echo-server.ts', import.meta.url).pathname);
-  const [grpcPort, httpPort] = [String(await freePort()), String(await freePort())];
-  await using limiter = startScript(new URL('../services/ratelimit/main.ts', import.meta.url).pathname, {
-    ...process.env,
-    REDIS_URL: redis.url,
-    RATELIMIT_GRPC_PORT: grpcPort,
-    RATELIMIT_HTTP_PORT: httpPort,
-    LOG_LEVEL: 'warn',
-  });
-  await untilHealthy(`http://127.0.0.1:${httpPort}/health`);
+  await using limiter = await startLimiter(redis.url);
+  // Nobody listens there: the breaker stays open and the rule's policy answers.
+  await using cutOff = await startLimiter('redis://127.0.0.1:1');
 
   // Enough callers that most checks are allowed, which is the dearer answer, and few enough that some are denied.
   const identifiers = Array.from({ length: 20_000 }, (_, index) => `user:${100_000 + index}`);
+  const checks = identifiers.map((identifier) =>
+    toBinary(
+      CheckLimitRequestSchema,
+      create(CheckLimitRequestSchema, { endpoint: 'api_default', identifier }),
+    ),
+  );
   const subjects = [
     subject('grpc-js echo', echoServer, await echoServer.firstLine, '/optix.testing.v1.EchoService/Echo', [
       toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: 'api_default user:100000' })),
     ]),
-    subject(
-      'CheckLimit on Redis',
-      limiter,
-      grpcPort,
-      '/optix.ratelimit.v1.RateLimitService/CheckLimit',
-      identifiers.map((identifier) =>
-        toBinary(
-          CheckLimitRequestSchema,
-          create(CheckLimitRequestSchema, { endpoint: 'api_default', identifier }),
-        ),
-      ),
-    ),
+    subject('CheckLimit on Redis', limiter, limiter.grpcPort, CHECK_LIMIT, checks),
+    subject('CheckLimit, Redis away', cutOff, cutOff.grpcPort, CHECK_LIMIT, checks),
   ];
   for (let round = 1; round <= rounds; round += 1) {
     for (const each of subjects) await measure(each, redis.pid);
