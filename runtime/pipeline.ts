@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
+import { Call } from './call.ts';
 import { callEnd, peerAddress, reachedHandlerKey, requestHeader } from './call-context.ts';
 import type { Caller, CallerKeys } from './caller-auth.ts';
 import { abortError, InvalidRequest, isAbort, rpcError } from './errors.ts';
@@ -234,33 +234,5 @@ export class Pipeline {
       logger.info(outcome === undefined ? entry : { ...entry, error: outcome.rawMessage }, 'call');
     }
     return error;
-  }
-}
-
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-
-/** What is known of one call while it lasts. */
-class Call {
-  readonly context: HandlerContext;
-  /** By performance.now(). */
-  readonly started: number;
-  caller: Caller | undefined;
-  #requestId: string | undefined;
-
-  constructor(context: HandlerContext, started: number) {
-    this.context = context;
-    this.started = started;
-  }
-
-  /** The id that came with the call, if it is plain text of 1 to 128 characters. */
-  get givenId(): string | undefined {
-    const id = requestHeader(this.context, 'x-request-id');
-    return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
-  }
-
-  /** The id that came with the call, or one of our own: the same for all of its log lines. */
-  get requestId(): string {
-    this.#requestId ??= this.givenId ?? randomUUID();
-    return this.#requestId;
   }
 }
