@@ -92,7 +92,10 @@ describe('README, followed from top to bottom', () => {
       command: MANIFEST.scripts['start'] ?? '',
       dataDir: join(data.path, 'data'),
     });
-    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], npm_config_update_notifier: 'false' };
+    const { PATH, HOME, TMPDIR } = process.env;
+    // npm has Node cache what it compiled, in the shared temporary directory.
+    const quiet = { npm_config_update_notifier: 'false', NODE_DISABLE_COMPILE_CACHE: '1' };
+    const env = { PATH, HOME, TMPDIR, ...quiet };
     shell = new Shell({ cwd: checkout, env });
     for (const tool of TOOLS) if (!isOnPath(tool)) await shell.run(standIn(tool));
   });

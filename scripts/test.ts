@@ -14,6 +14,8 @@ type Outcome = boolean | { skipped: string };
 const scratch = mkdtempSync(join(tmpdir(), 'optix-checks-'));
 // buf needs a place for its cache even though all contracts are here, and there may be no home directory.
 process.env['BUF_CACHE_DIR'] = join(scratch, 'buf');
+// Tools that ask Node to cache what it compiled would leave that behind.
+process.env['NODE_COMPILE_CACHE'] = join(scratch, 'compile-cache');
 
 let passed = 0;
 let failed = 0;
