@@ -1,8 +1,8 @@
 import type { DataDirectory } from '../stack/data-directory.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
 
-/** Commands that a reader can paste to see the services at work. */
-export function firstCalls(settings: StackSettings, data: DataDirectory): string {
+/** Commands that a reader can paste to see the services at work; `keyed` where the services ask for API keys. */
+export function firstCalls(settings: StackSettings, data: DataDirectory, keyed: boolean): string {
   const identity = `http://${settings.host}:${settings.identityHttpPort}`;
   const ratelimit = `http://${settings.host}:${settings.ratelimitHttpPort}`;
   const credentials = '"email":"alice@example.com","password":"correct horse battery staple"';
@@ -23,6 +23,6 @@ The same over gRPC, and health:
   curl -s ${identity}/health
   curl -s ${ratelimit}/health
 
-Data: ${data.path}   Logs: ${data.logs}
+${keyed ? "This stack's callers need an API key: add -H 'authorization: Bearer <key>' to each call.\n\n" : ''}Data: ${data.path}   Logs: ${data.logs}
 Ctrl-C stops everything.`;
 }

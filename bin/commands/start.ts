@@ -81,7 +81,8 @@ async function run(
     await Promise.race([healthy, failed, interruption.requested]);
     goOn();
     say(`both services are serving, ${process.uptime().toFixed(1)} s after the start`);
-    say(firstCalls(settings, data));
+    const keyed = ['IDENTITY_CALLER_KEYS', 'RATELIMIT_CALLER_KEYS'].some((name) => process.env[name]?.trim());
+    say(firstCalls(settings, data, keyed));
 
     await Promise.race([failed, interruption.requested]);
     say('stopping ...');
