@@ -77,7 +77,7 @@ function originProblem(text: string): string | undefined {
 export type CommonSettings = SettingValues<typeof commonSettings>;
 
 /** Whether an IP address can be reached from this machine only. */
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 

@@ -7,9 +7,7 @@ import {
   type HandlerContext,
 } from '@connectrpc/connect';
 import { Metadata, type ServerUnaryCall } from '@grpc/grpc-js';
-
-/** The longest that a timer of Node can wait. */
-const MAX_TIMER_MS = 2_147_483_647;
+import { MAX_TIMER_MS } from './timers.ts';
 
 /** What every kind of grpc-js server call has. */
 export type ServerCall = Pick<

@@ -18,6 +18,7 @@ import {
   answersStream,
   asksStream,
   handlerOf,
+  methodName,
   type ServiceTable,
   type StreamHandler,
   type UnaryHandler,
@@ -41,7 +42,7 @@ export function mountOnGrpc(server: Server, table: ServiceTable): void {
 /** How grpc-js names, encodes and decodes a method's messages. */
 export function methodDefinition(method: DescMethod): MethodDefinition<unknown, unknown> {
   return {
-    path: `/${method.parent.typeName}/${method.name}`,
+    path: `/${methodName(method)}`,
     requestStream: asksStream(method),
     responseStream: answersStream(method),
     requestSerialize: (message) => encode(toBinary(method.input, message as never)),

@@ -1,3 +1,4 @@
+import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
   ConnectError,
@@ -15,40 +16,47 @@ import { type HttpRequest, type HttpResponse, sendError } from './http-answers.t
 import type { Logger } from './logger.ts';
 import type { ServiceTable } from './service-table.ts';
 
-/** Serves one RPC request. Resolves once it is answered or gone; never rejects. */
-export type RpcHandler = (
-  request: HttpRequest,
-  response: HttpResponse,
-  contextValues: ContextValues,
-) => Promise<void>;
+/** One RPC on the HTTP port. */
+export interface HttpRpc {
+  readonly method: DescMethod;
+  /** Serves one request. Resolves once it is answered or gone; never rejects. */
+  readonly serve: (
+    request: HttpRequest,
+    response: HttpResponse,
+    contextValues: ContextValues,
+  ) => Promise<void>;
+}
 
 /**
- * Handlers by path. What Connect's own adapter for Node does, except for two things: a reader that goes away while
+ * RPCs by path. What Connect's own adapter for Node does, except for two things: a reader that goes away while
  * its answer is stuck ends the call, and failures go to the logger, not to standard error.
  */
-export function rpcHandlers(
+export function httpRpcs(
   services: readonly ServiceTable[],
   options: ConnectRouterOptions,
   logger: Logger,
-): ReadonlyMap<string, RpcHandler> {
+): ReadonlyMap<string, HttpRpc> {
   const router = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...options });
   for (const { service, handlers } of services) router.service(service, handlers as never);
+  const serveBy = (handler: (typeof router.handlers)[number]): HttpRpc['serve'] => {
+    return async (request, response, contextValues) => {
+      const isGone = failWhenGone(request, response);
+      try {
+        const asked = universalRequestFromNodeRequest(request, response, undefined, contextValues);
+        await universalResponseToNodeResponse(await handler(asked), response);
+      } catch (error) {
+        // Nobody is left to be answered, which is the caller's affair; the access log has the call.
+        if (isGone()) return;
+        logger.error({ err: error, path: handler.requestPath }, 'unexpected error');
+        if (response.headersSent) response.destroy();
+        else sendError(response, 500, Code.Internal, 'internal error');
+      }
+    };
+  };
   return new Map(
     router.handlers.map((handler) => [
       handler.requestPath,
-      async (request, response, contextValues) => {
-        const isGone = failWhenGone(request, response);
-        try {
-          const asked = universalRequestFromNodeRequest(request, response, undefined, contextValues);
-          await universalResponseToNodeResponse(await handler(asked), response);
-        } catch (error) {
-          // Nobody is left to be answered, which is the caller's affair; the access log has the call.
-          if (isGone()) return;
-          logger.error({ err: error, path: handler.requestPath }, 'unexpected error');
-          if (response.headersSent) response.destroy();
-          else sendError(response, 500, Code.Internal, 'internal error');
-        }
-      },
+      { method: handler.method, serve: serveBy(handler) },
     ]),
   );
 }

@@ -3,14 +3,12 @@ import { Code } from '@connectrpc/connect';
 import { rpcError } from './errors.ts';
 import { type HttpRequest, type HttpResponse, pathOf, sendRpcError } from './http-answers.ts';
 import { asksStream } from './service-table.ts';
+import { MAX_TIMER_MS } from './timers.ts';
 
 const JSON_OR_PROTO = '(?:json(?:; ?charset=utf-?8)?|proto)';
 const GRPC_WEB = `grpc-web(?:\\+${JSON_OR_PROTO})?`;
 const UNARY_TYPE = new RegExp(`^application/(?:${JSON_OR_PROTO}|${GRPC_WEB})$`, 'i');
 const STREAM_TYPE = new RegExp(`^application/(?:connect\\+${JSON_OR_PROTO}|${GRPC_WEB})$`, 'i');
-
-/** The longest that Node's timers can wait (2^31 - 1 ms); what is longer would end at once. */
-const MAX_TIMEOUT_MS = 2_147_483_647;
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
 
@@ -58,14 +56,14 @@ export function refuseForm(
 export function capTimeouts(request: HttpRequest): void {
   const { headers } = request;
   if (
-    Number(headers['connect-timeout-ms']) > MAX_TIMEOUT_MS &&
+    Number(headers['connect-timeout-ms']) > MAX_TIMER_MS &&
     /^\d{10}$/.test(`${headers['connect-timeout-ms']}`)
   ) {
-    headers['connect-timeout-ms'] = String(MAX_TIMEOUT_MS);
+    headers['connect-timeout-ms'] = String(MAX_TIMER_MS);
   }
   const [, amount, unit] = /^(\d{1,8})([HMS])$/.exec(`${headers['grpc-timeout']}`) ?? [];
-  if (unit !== undefined && Number(amount) * (UNIT_MS[unit] ?? 0) > MAX_TIMEOUT_MS) {
-    headers['grpc-timeout'] = `${Math.floor(MAX_TIMEOUT_MS / 1000)}S`;
+  if (unit !== undefined && Number(amount) * (UNIT_MS[unit] ?? 0) > MAX_TIMER_MS) {
+    headers['grpc-timeout'] = `${Math.floor(MAX_TIMER_MS / 1000)}S`;
   }
 }
 

@@ -4,12 +4,12 @@ import { Code, createContextValues, type HandlerContext, type Interceptor } from
 import { peerAddressKey, reachedHandlerKey } from './call-context.ts';
 import { Cors } from './cors.ts';
 import type { Health, HealthReport } from './health.ts';
-import { rpcHandlers } from './http-adapter.ts';
+import { httpRpcs } from './http-adapter.ts';
 import { type HttpRequest, type HttpResponse, pathOf, sendError, sendJson } from './http-answers.ts';
 import { explainErrors } from './http-error-details.ts';
 import { capTimeouts, limitBody, refuseForm } from './http-form.ts';
 import type { Logger } from './logger.ts';
-import { methodName, type ServiceTable } from './service-table.ts';
+import type { ServiceTable } from './service-table.ts';
 
 /** A request listener for either version of HTTP. */
 export type NodeHandler = (
@@ -53,12 +53,7 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
   const cors = new Cors(options.corsOrigins, options.exposedHeaders ?? []);
   const domain = options.errorDomain ?? 'optix';
   const reached = new WeakSet<HttpRequest>();
-  const methods = new Map(
-    options.services
-      .flatMap(({ service }) => service.methods)
-      .map((method) => [`/${methodName(method)}`, method]),
-  );
-  const rpcs = rpcHandlers(
+  const rpcs = httpRpcs(
     options.services,
     {
       grpc: false,
@@ -78,22 +73,20 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
     options.logger,
   );
   const serve = (request: HttpRequest, response: HttpResponse): void => {
-    const path = pathOf(request);
-    const method = methods.get(path);
-    const rpc = rpcs.get(path);
+    const rpc = rpcs.get(pathOf(request));
     if (options.logRefused) logRefusal(options.logger, reached, request, response);
-    limitBody(method, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS, request);
+    limitBody(rpc?.method, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS, request);
     if (cors.handle(request, response)) return;
-    if (method === undefined || rpc === undefined) {
+    if (rpc === undefined) {
       void answerRoute(options, request, response);
       return;
     }
-    if (refuseForm(method, domain, request, response)) return;
+    if (refuseForm(rpc.method, domain, request, response)) return;
     capTimeouts(request);
     const contextValues = createContextValues()
       .set(peerAddressKey, request.socket.remoteAddress)
       .set(reachedHandlerKey, () => reached.add(request));
-    void rpc(request, response, contextValues);
+    void rpc.serve(request, response, contextValues);
   };
   return (request, response) => serve(request, response as HttpResponse);
 }

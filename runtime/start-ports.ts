@@ -10,30 +10,31 @@ import { type AccessLog, Pipeline, type PipelineOptions } from './pipeline.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { StoreMonitor } from './store-monitor.ts';
 
-/** A port and the environment variable that sets it. */
-export interface PortSetting {
-  readonly port: number;
-  readonly env: string;
-}
-
 /** What a service is made of, apart from its own stores. */
 export interface PortsOptions {
-  readonly settings: CommonSettings;
-  readonly grpcPort: PortSetting;
-  readonly httpPort: PortSetting;
+  readonly config: CommonSettings & {
+    readonly grpcPort: number;
+    readonly httpPort: number;
+    readonly accessLog: AccessLog;
+    readonly callerKeys: CallerKeys | undefined;
+  };
+  /** The definitions of the ports' settings, for errors to name. */
+  readonly settings: {
+    readonly grpcPort: { readonly env: string };
+    readonly httpPort: { readonly env: string };
+  };
+  /** What the handlers work with. Disposed of after the ports, and where these can't be opened. */
+  readonly context: AsyncDisposable & { readonly monitors: readonly StoreMonitor[] };
   readonly logger: Logger;
-  readonly accessLog: AccessLog;
   readonly errorDomain: string;
-  readonly callerKeys: CallerKeys | undefined;
   readonly tables: readonly ServiceTable[];
   readonly rules: PipelineOptions['rules'];
   readonly mapError: PipelineOptions['mapError'];
   readonly health: readonly ServiceHealth[];
-  readonly monitors: readonly StoreMonitor[];
   readonly http?: Pick<HttpMountOptions, 'routes' | 'interceptors' | 'exposedHeaders'>;
 }
 
-/** A service that accepts calls. Disposing it shuts its ports down in order, then whatever else it owns. */
+/** A service that accepts calls. Disposing it shuts its ports down in order, then its context. */
 export interface RunningService extends StartedService {
   readonly grpcPort: number;
   readonly httpPort: number;
@@ -45,42 +46,44 @@ export interface RunningService extends StartedService {
  * @throws ListenFailure where a port can't be opened; nothing stays open then.
  */
 export async function startPorts(options: PortsOptions): Promise<RunningService> {
-  const { settings, logger } = options;
+  const { config, settings, logger } = options;
+  await using owned = new AsyncDisposableStack();
+  owned.use(options.context);
   const pipeline = new Pipeline({
     domain: options.errorDomain,
     logger,
-    accessLog: options.accessLog,
-    callerKeys: options.callerKeys,
+    accessLog: config.accessLog,
+    callerKeys: config.callerKeys,
     rules: options.rules,
     mapError: options.mapError,
   });
   const services = options.tables.map((table) => pipeline.wrap(table));
-  const health = new Health(options.health, options.monitors);
+  const health = new Health(options.health, options.context.monitors);
   using opened = new DisposableStack();
   const grpc = opened.use(
     await startGrpcServer({
-      address: settings.bindAddress,
-      port: options.grpcPort.port,
-      portEnv: options.grpcPort.env,
+      address: config.bindAddress,
+      port: config.grpcPort,
+      portEnv: settings.grpcPort.env,
       services,
       health: health.grpc,
-      maxMessageBytes: settings.maxMessageBytes,
-      keepaliveTimeMs: settings.keepaliveTimeMs,
-      keepaliveTimeoutMs: settings.keepaliveTimeoutMs,
+      maxMessageBytes: config.maxMessageBytes,
+      keepaliveTimeMs: config.keepaliveTimeMs,
+      keepaliveTimeoutMs: config.keepaliveTimeoutMs,
     }),
   );
   const http = opened.use(
     await startHttpServer({
-      address: settings.bindAddress,
-      port: options.httpPort.port,
-      portEnv: options.httpPort.env,
+      address: config.bindAddress,
+      port: config.httpPort,
+      portEnv: settings.httpPort.env,
       handler: httpHandler({
         services,
         health,
-        maxMessageBytes: settings.maxMessageBytes,
-        corsOrigins: settings.corsOrigins,
+        maxMessageBytes: config.maxMessageBytes,
+        corsOrigins: config.corsOrigins,
         logger,
-        logRefused: options.accessLog !== 'off',
+        logRefused: config.accessLog !== 'off',
         gate: pipeline.gate,
         errorDomain: options.errorDomain,
         ...options.http,
@@ -90,26 +93,29 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
   opened.move();
   logger.info(
     {
-      address: settings.bindAddress,
+      address: config.bindAddress,
       grpc_port: grpc.port,
       http_port: http.port,
-      environment: settings.environment,
+      environment: config.environment,
     },
     'serving',
   );
-  return {
-    grpcPort: grpc.port,
-    httpPort: http.port,
-    logger,
-    async [Symbol.asyncDispose]() {
+  owned.defer(
+    async () =>
       await stopServing({
         health,
         pipeline,
         servers: [grpc, http],
-        shutdownDelayMs: settings.shutdownDelayMs,
-        shutdownTimeoutMs: settings.shutdownTimeoutMs,
+        shutdownDelayMs: config.shutdownDelayMs,
+        shutdownTimeoutMs: config.shutdownTimeoutMs,
         logger,
-      });
-    },
+      }),
+  );
+  const parts = owned.move();
+  return {
+    grpcPort: grpc.port,
+    httpPort: http.port,
+    logger,
+    [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
   };
 }

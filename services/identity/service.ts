@@ -23,17 +23,14 @@ export async function startIdentity(
   const config = readConfig(env);
   const logger =
     overrides.logger ?? createLogger({ service: 'identity', level: config.logLevel, debug: config.debug });
-  await using resources = new AsyncDisposableStack();
-  const context = resources.use(await createContext(config, logger));
+  const context = await createContext(config, logger);
   const { ready } = context;
-  const ports = await startPorts({
-    settings: config,
-    grpcPort: { port: config.grpcPort, env: settings.grpcPort.env },
-    httpPort: { port: config.httpPort, env: settings.httpPort.env },
+  return await startPorts({
+    config,
+    settings,
+    context,
     logger,
-    accessLog: config.accessLog,
     errorDomain: ERROR_DOMAIN,
-    callerKeys: config.callerKeys,
     tables: serviceTables(context),
     rules: [],
     mapError: toRpcError,
@@ -41,7 +38,6 @@ export async function startIdentity(
       name: typeName,
       ready,
     })),
-    monitors: context.monitors,
     http: {
       routes: {
         '/.well-known/jwks.json': {
@@ -51,7 +47,4 @@ export async function startIdentity(
       },
     },
   });
-  resources.use(ports);
-  const owned = resources.move();
-  return { ...ports, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }

@@ -19,24 +19,17 @@ export async function startRateLimit(
   const config = readConfig(env);
   const logger =
     overrides.logger ?? createLogger({ service: 'ratelimit', level: config.logLevel, debug: config.debug });
-  await using resources = new AsyncDisposableStack();
-  const context = resources.use(await createContext(config, logger));
-  const ports = await startPorts({
-    settings: config,
-    grpcPort: { port: config.grpcPort, env: settings.grpcPort.env },
-    httpPort: { port: config.httpPort, env: settings.httpPort.env },
+  const context = await createContext(config, logger);
+  return await startPorts({
+    config,
+    settings,
+    context,
     logger,
-    accessLog: config.accessLog,
     errorDomain: ERROR_DOMAIN,
-    callerKeys: config.callerKeys,
     tables: serviceTables(context),
     rules,
     mapError: toRpcError,
     health: [{ name: RateLimitService.typeName, ready: context.ready }],
-    monitors: context.monitors,
     http: { interceptors: [rateLimitHeadersInterceptor], exposedHeaders: rateLimitHeaderNames },
   });
-  resources.use(ports);
-  const owned = resources.move();
-  return { ...ports, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }

@@ -41,7 +41,7 @@ export function checkLimit({
 }
 
 /** A decision in the contract's form. */
-export function toResponse(decision: Decision): MessageShape<typeof CheckLimitResponseSchema> {
+function toResponse(decision: Decision): MessageShape<typeof CheckLimitResponseSchema> {
   const response = create(CheckLimitResponseSchema);
   response.allowed = decision.allowed;
   response.limit = decision.limit;
