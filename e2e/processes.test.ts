@@ -170,6 +170,12 @@ describe('production', () => {
     });
     expect(response.status).toBe(401);
     expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+    // Refused before the body is read: whoever is not known is told nothing about it.
+    const unreadable = await fetch(
+      `http://127.0.0.1:${port}/optix.ratelimit.v1.RateLimitService/CheckLimit`,
+      { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"endpoint":' },
+    );
+    expect(unreadable.status).toBe(401);
     child.kill('SIGTERM');
     expect((await ended).code).toBe(0);
   });
