@@ -6,13 +6,17 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
+import type { Algorithm, LimitStatus } from "./limit_pb.ts";
+import { file_optix_ratelimit_v1_limit } from "./limit_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file optix/ratelimit/v1/rate_limit_service.proto.
  */
 export const file_optix_ratelimit_v1_rate_limit_service: GenFile = /*@__PURE__*/
-  fileDesc("CitvcHRpeC9yYXRlbGltaXQvdjEvcmF0ZV9saW1pdF9zZXJ2aWNlLnByb3RvEhJvcHRpeC5yYXRlbGltaXQudjEiVgoRQ2hlY2tMaW1pdFJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSEgoKaWRlbnRpZmllchgCIAEoCRIMCgRjb3N0GAMgASgNEg0KBXJvbGVzGAQgAygJIrwCChJDaGVja0xpbWl0UmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBINCgVsaW1pdBgCIAEoDRIRCglyZW1haW5pbmcYAyABKA0SLgoKcmVzZXRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoLcmV0cnlfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIYnlwYXNzZWQYBiABKAgSDAoEcnVsZRgHIAEoCRIUCgxydWxlX3ZlcnNpb24YCCABKAkSKQoGd2luZG93GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKBnNvdXJjZRgKIAEoDjIiLm9wdGl4LnJhdGVsaW1pdC52MS5EZWNpc2lvblNvdXJjZSqOAgoORGVjaXNpb25Tb3VyY2USHwobREVDSVNJT05fU09VUkNFX1VOU1BFQ0lGSUVEEAASGQoVREVDSVNJT05fU09VUkNFX1JFRElTEAESGgoWREVDSVNJT05fU09VUkNFX01FTU9SWRACEiIKHkRFQ0lTSU9OX1NPVVJDRV9GQUxMQkFDS19MT0NBTBADEiEKHURFQ0lTSU9OX1NPVVJDRV9GQUxMQkFDS19PUEVOEAQSIwofREVDSVNJT05fU09VUkNFX0ZBTExCQUNLX0NMT1NFRBAFEhoKFkRFQ0lTSU9OX1NPVVJDRV9CWVBBU1MQBhIcChhERUNJU0lPTl9TT1VSQ0VfRElTQUJMRUQQBzJvChBSYXRlTGltaXRTZXJ2aWNlElsKCkNoZWNrTGltaXQSJS5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlcXVlc3QaJi5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CitvcHRpeC9yYXRlbGltaXQvdjEvcmF0ZV9saW1pdF9zZXJ2aWNlLnByb3RvEhJvcHRpeC5yYXRlbGltaXQudjEimQEKEUNoZWNrTGltaXRSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEhIKCmlkZW50aWZpZXIYAiABKAkSDAoEY29zdBgDIAEoDRINCgVyb2xlcxgEIAMoCRItCgRhbHNvGAUgAygLMh8ub3B0aXgucmF0ZWxpbWl0LnYxLkxpbWl0VGFyZ2V0EhIKCnJlZnVuZGFibGUYBiABKAgiQQoLTGltaXRUYXJnZXQSEAoIZW5kcG9pbnQYASABKAkSEgoKaWRlbnRpZmllchgCIAEoCRIMCgRjb3N0GAMgASgNItsDChJDaGVja0xpbWl0UmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBINCgVsaW1pdBgCIAEoDRIRCglyZW1haW5pbmcYAyABKA0SLgoKcmVzZXRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoLcmV0cnlfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIYnlwYXNzZWQYBiABKAgSDAoEcnVsZRgHIAEoCRIUCgxydWxlX3ZlcnNpb24YCCABKAkSKQoGd2luZG93GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKBnNvdXJjZRgKIAEoDjIiLm9wdGl4LnJhdGVsaW1pdC52MS5EZWNpc2lvblNvdXJjZRIwCglhbGdvcml0aG0YCyABKA4yHS5vcHRpeC5yYXRlbGltaXQudjEuQWxnb3JpdGhtEhIKCmxpbWl0X25hbWUYDCABKAkSFQoNc2hhZG93X2RlbmllZBgNIAEoCBIvCgZsaW1pdHMYDiADKAsyHy5vcHRpeC5yYXRlbGltaXQudjEuTGltaXRTdGF0dXMSDwoHcmVjZWlwdBgPIAEoCSJoChdCYXRjaENoZWNrTGltaXRzUmVxdWVzdBI1CgZjaGVja3MYASADKAsyJS5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlcXVlc3QSFgoOYWxsX29yX25vdGhpbmcYAiABKAgiewoYQmF0Y2hDaGVja0xpbWl0c1Jlc3BvbnNlEjkKCWRlY2lzaW9ucxgBIAMoCzImLm9wdGl4LnJhdGVsaW1pdC52MS5DaGVja0xpbWl0UmVzcG9uc2USEwoLYWxsX2FsbG93ZWQYAiABKAgSDwoHcmVjZWlwdBgDIAEoCSKmAQoYU3RyZWFtQ2hlY2tMaW1pdHNSZXF1ZXN0EkAKBWl0ZW1zGAEgAygLMjEub3B0aXgucmF0ZWxpbWl0LnYxLlN0cmVhbUNoZWNrTGltaXRzUmVxdWVzdC5JdGVtGkgKBEl0ZW0SCgoCaWQYASABKA0SNAoFY2hlY2sYAiABKAsyJS5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlcXVlc3Qi3gEKGVN0cmVhbUNoZWNrTGltaXRzUmVzcG9uc2USQQoFaXRlbXMYASADKAsyMi5vcHRpeC5yYXRlbGltaXQudjEuU3RyZWFtQ2hlY2tMaW1pdHNSZXNwb25zZS5JdGVtGn4KBEl0ZW0SCgoCaWQYASABKA0SOgoIZGVjaXNpb24YAiABKAsyJi5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlc3BvbnNlSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQgkKB291dGNvbWUiSAoQUGVla0xpbWl0UmVxdWVzdBI0CgVjaGVjaxgBIAEoCzIlLm9wdGl4LnJhdGVsaW1pdC52MS5DaGVja0xpbWl0UmVxdWVzdCJNChFQZWVrTGltaXRSZXNwb25zZRI4CghkZWNpc2lvbhgBIAEoCzImLm9wdGl4LnJhdGVsaW1pdC52MS5DaGVja0xpbWl0UmVzcG9uc2UiJQoSUmVmdW5kTGltaXRSZXF1ZXN0Eg8KB3JlY2VpcHQYASABKAkiJwoTUmVmdW5kTGltaXRSZXNwb25zZRIQCghyZWZ1bmRlZBgBIAEoCCIkChFSZW5ld0xlYXNlUmVxdWVzdBIPCgdyZWNlaXB0GAEgASgJIkUKElJlbmV3TGVhc2VSZXNwb25zZRIvCgtleHBpcmVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqyAIKDkRlY2lzaW9uU291cmNlEh8KG0RFQ0lTSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEhkKFURFQ0lTSU9OX1NPVVJDRV9SRURJUxABEhoKFkRFQ0lTSU9OX1NPVVJDRV9NRU1PUlkQAhIiCh5ERUNJU0lPTl9TT1VSQ0VfRkFMTEJBQ0tfTE9DQUwQAxIhCh1ERUNJU0lPTl9TT1VSQ0VfRkFMTEJBQ0tfT1BFThAEEiMKH0RFQ0lTSU9OX1NPVVJDRV9GQUxMQkFDS19DTE9TRUQQBRIaChZERUNJU0lPTl9TT1VSQ0VfQllQQVNTEAYSHAoYREVDSVNJT05fU09VUkNFX0RJU0FCTEVEEAcSGQoVREVDSVNJT05fU09VUkNFX0NBQ0hFEAgSHQoZREVDSVNJT05fU09VUkNFX1VOTElNSVRFRBAJMusEChBSYXRlTGltaXRTZXJ2aWNlElsKCkNoZWNrTGltaXQSJS5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlcXVlc3QaJi5vcHRpeC5yYXRlbGltaXQudjEuQ2hlY2tMaW1pdFJlc3BvbnNlEm0KEEJhdGNoQ2hlY2tMaW1pdHMSKy5vcHRpeC5yYXRlbGltaXQudjEuQmF0Y2hDaGVja0xpbWl0c1JlcXVlc3QaLC5vcHRpeC5yYXRlbGltaXQudjEuQmF0Y2hDaGVja0xpbWl0c1Jlc3BvbnNlEnQKEVN0cmVhbUNoZWNrTGltaXRzEiwub3B0aXgucmF0ZWxpbWl0LnYxLlN0cmVhbUNoZWNrTGltaXRzUmVxdWVzdBotLm9wdGl4LnJhdGVsaW1pdC52MS5TdHJlYW1DaGVja0xpbWl0c1Jlc3BvbnNlKAEwARJYCglQZWVrTGltaXQSJC5vcHRpeC5yYXRlbGltaXQudjEuUGVla0xpbWl0UmVxdWVzdBolLm9wdGl4LnJhdGVsaW1pdC52MS5QZWVrTGltaXRSZXNwb25zZRJeCgtSZWZ1bmRMaW1pdBImLm9wdGl4LnJhdGVsaW1pdC52MS5SZWZ1bmRMaW1pdFJlcXVlc3QaJy5vcHRpeC5yYXRlbGltaXQudjEuUmVmdW5kTGltaXRSZXNwb25zZRJbCgpSZW5ld0xlYXNlEiUub3B0aXgucmF0ZWxpbWl0LnYxLlJlbmV3TGVhc2VSZXF1ZXN0GiYub3B0aXgucmF0ZWxpbWl0LnYxLlJlbmV3TGVhc2VSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_optix_ratelimit_v1_limit]);
 
 /**
  * One operation that somebody wants to perform.
@@ -50,6 +54,21 @@ export type CheckLimitRequest = Message<"optix.ratelimit.v1.CheckLimitRequest"> 
    * @generated from field: repeated string roles = 4;
    */
   roles: string[];
+
+  /**
+   * Further keys that the operation counts against, at most 15: say, the address and the whole beside the user. All
+   * are decided together: all or nothing.
+   *
+   * @generated from field: repeated optix.ratelimit.v1.LimitTarget also = 5;
+   */
+  also: LimitTarget[];
+
+  /**
+   * Asks for a `receipt`, to be able to give the units back.
+   *
+   * @generated from field: bool refundable = 6;
+   */
+  refundable: boolean;
 };
 
 /**
@@ -58,6 +77,41 @@ export type CheckLimitRequest = Message<"optix.ratelimit.v1.CheckLimitRequest"> 
  */
 export const CheckLimitRequestSchema: GenMessage<CheckLimitRequest> = /*@__PURE__*/
   messageDesc(file_optix_ratelimit_v1_rate_limit_service, 0);
+
+/**
+ * A further key that an operation counts against.
+ *
+ * @generated from message optix.ratelimit.v1.LimitTarget
+ */
+export type LimitTarget = Message<"optix.ratelimit.v1.LimitTarget"> & {
+  /**
+   * What is being limited, as in CheckLimitRequest. Empty: the check's own endpoint.
+   *
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * Who is being limited, as in CheckLimitRequest.
+   *
+   * @generated from field: string identifier = 2;
+   */
+  identifier: string;
+
+  /**
+   * How many units the operation takes of this. 0 means the check's own cost.
+   *
+   * @generated from field: uint32 cost = 3;
+   */
+  cost: number;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.LimitTarget.
+ * Use `create(LimitTargetSchema)` to create a new message.
+ */
+export const LimitTargetSchema: GenMessage<LimitTarget> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 1);
 
 /**
  * The decision, and why.
@@ -73,7 +127,7 @@ export type CheckLimitResponse = Message<"optix.ratelimit.v1.CheckLimitResponse"
   allowed: boolean;
 
   /**
-   * The limit that decided, in units a window. 0 where nothing was counted because limiting is switched off.
+   * The limit that decided, in units a window. 0 where nothing was counted because there is no limit.
    *
    * @generated from field: uint32 limit = 2;
    */
@@ -134,6 +188,42 @@ export type CheckLimitResponse = Message<"optix.ratelimit.v1.CheckLimitResponse"
    * @generated from field: optix.ratelimit.v1.DecisionSource source = 10;
    */
   source: DecisionSource;
+
+  /**
+   * How the limit that decided counts. Unset where nothing was counted.
+   *
+   * @generated from field: optix.ratelimit.v1.Algorithm algorithm = 11;
+   */
+  algorithm: Algorithm;
+
+  /**
+   * The name of the limit that decided, within its rule; often empty.
+   *
+   * @generated from field: string limit_name = 12;
+   */
+  limitName: string;
+
+  /**
+   * True where a limit in shadow mode would have denied the operation.
+   *
+   * @generated from field: bool shadow_denied = 13;
+   */
+  shadowDenied: boolean;
+
+  /**
+   * Each limit that was asked, where there was more than one, or the one is in shadow mode.
+   *
+   * @generated from field: repeated optix.ratelimit.v1.LimitStatus limits = 14;
+   */
+  limits: LimitStatus[];
+
+  /**
+   * What RefundLimit and RenewLease take: where the request was `refundable` or a CONCURRENCY limit was taken, and
+   * the operation was allowed and counted. Opaque. With `all_or_nothing` the batch has one instead.
+   *
+   * @generated from field: string receipt = 15;
+   */
+  receipt: string;
 };
 
 /**
@@ -141,7 +231,312 @@ export type CheckLimitResponse = Message<"optix.ratelimit.v1.CheckLimitResponse"
  * Use `create(CheckLimitResponseSchema)` to create a new message.
  */
 export const CheckLimitResponseSchema: GenMessage<CheckLimitResponse> = /*@__PURE__*/
-  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 1);
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 2);
+
+/**
+ * Several operations.
+ *
+ * @generated from message optix.ratelimit.v1.BatchCheckLimitsRequest
+ */
+export type BatchCheckLimitsRequest = Message<"optix.ratelimit.v1.BatchCheckLimitsRequest"> & {
+  /**
+   * The operations: 1 to 1,000.
+   *
+   * @generated from field: repeated optix.ratelimit.v1.CheckLimitRequest checks = 1;
+   */
+  checks: CheckLimitRequest[];
+
+  /**
+   * False: each is decided by itself, in order. True: all are counted, or none.
+   *
+   * @generated from field: bool all_or_nothing = 2;
+   */
+  allOrNothing: boolean;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.BatchCheckLimitsRequest.
+ * Use `create(BatchCheckLimitsRequestSchema)` to create a new message.
+ */
+export const BatchCheckLimitsRequestSchema: GenMessage<BatchCheckLimitsRequest> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 3);
+
+/**
+ * The decisions.
+ *
+ * @generated from message optix.ratelimit.v1.BatchCheckLimitsResponse
+ */
+export type BatchCheckLimitsResponse = Message<"optix.ratelimit.v1.BatchCheckLimitsResponse"> & {
+  /**
+   * One for each check, in order. With `all_or_nothing`, `allowed` of each is that of the whole, and `limits` says
+   * which had no room.
+   *
+   * @generated from field: repeated optix.ratelimit.v1.CheckLimitResponse decisions = 1;
+   */
+  decisions: CheckLimitResponse[];
+
+  /**
+   * Whether all were allowed.
+   *
+   * @generated from field: bool all_allowed = 2;
+   */
+  allAllowed: boolean;
+
+  /**
+   * With `all_or_nothing`: the receipt of the whole, where any check was `refundable` or a CONCURRENCY limit was taken.
+   *
+   * @generated from field: string receipt = 3;
+   */
+  receipt: string;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.BatchCheckLimitsResponse.
+ * Use `create(BatchCheckLimitsResponseSchema)` to create a new message.
+ */
+export const BatchCheckLimitsResponseSchema: GenMessage<BatchCheckLimitsResponse> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 4);
+
+/**
+ * Checks sent in one go: 1 to 1,000.
+ *
+ * @generated from message optix.ratelimit.v1.StreamCheckLimitsRequest
+ */
+export type StreamCheckLimitsRequest = Message<"optix.ratelimit.v1.StreamCheckLimitsRequest"> & {
+  /**
+   * The checks.
+   *
+   * @generated from field: repeated optix.ratelimit.v1.StreamCheckLimitsRequest.Item items = 1;
+   */
+  items: StreamCheckLimitsRequest_Item[];
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.StreamCheckLimitsRequest.
+ * Use `create(StreamCheckLimitsRequestSchema)` to create a new message.
+ */
+export const StreamCheckLimitsRequestSchema: GenMessage<StreamCheckLimitsRequest> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 5);
+
+/**
+ * One check and the id of its answer.
+ *
+ * @generated from message optix.ratelimit.v1.StreamCheckLimitsRequest.Item
+ */
+export type StreamCheckLimitsRequest_Item = Message<"optix.ratelimit.v1.StreamCheckLimitsRequest.Item"> & {
+  /**
+   * Chosen by the caller, who tells its open checks apart by it.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * The operation.
+   *
+   * @generated from field: optix.ratelimit.v1.CheckLimitRequest check = 2;
+   */
+  check?: CheckLimitRequest | undefined;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.StreamCheckLimitsRequest.Item.
+ * Use `create(StreamCheckLimitsRequest_ItemSchema)` to create a new message.
+ */
+export const StreamCheckLimitsRequest_ItemSchema: GenMessage<StreamCheckLimitsRequest_Item> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 5, 0);
+
+/**
+ * Answers that became ready together.
+ *
+ * @generated from message optix.ratelimit.v1.StreamCheckLimitsResponse
+ */
+export type StreamCheckLimitsResponse = Message<"optix.ratelimit.v1.StreamCheckLimitsResponse"> & {
+  /**
+   * The answers.
+   *
+   * @generated from field: repeated optix.ratelimit.v1.StreamCheckLimitsResponse.Item items = 1;
+   */
+  items: StreamCheckLimitsResponse_Item[];
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.StreamCheckLimitsResponse.
+ * Use `create(StreamCheckLimitsResponseSchema)` to create a new message.
+ */
+export const StreamCheckLimitsResponseSchema: GenMessage<StreamCheckLimitsResponse> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 6);
+
+/**
+ * The answer to one check.
+ *
+ * @generated from message optix.ratelimit.v1.StreamCheckLimitsResponse.Item
+ */
+export type StreamCheckLimitsResponse_Item = Message<"optix.ratelimit.v1.StreamCheckLimitsResponse.Item"> & {
+  /**
+   * The check's id.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * What came of it.
+   *
+   * @generated from oneof optix.ratelimit.v1.StreamCheckLimitsResponse.Item.outcome
+   */
+  outcome: {
+    /**
+     * The decision.
+     *
+     * @generated from field: optix.ratelimit.v1.CheckLimitResponse decision = 2;
+     */
+    value: CheckLimitResponse;
+    case: "decision";
+  } | {
+    /**
+     * Why there is none: code, message and details as CheckLimit would fail with.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.StreamCheckLimitsResponse.Item.
+ * Use `create(StreamCheckLimitsResponse_ItemSchema)` to create a new message.
+ */
+export const StreamCheckLimitsResponse_ItemSchema: GenMessage<StreamCheckLimitsResponse_Item> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 6, 0);
+
+/**
+ * The operation to be looked at.
+ *
+ * @generated from message optix.ratelimit.v1.PeekLimitRequest
+ */
+export type PeekLimitRequest = Message<"optix.ratelimit.v1.PeekLimitRequest"> & {
+  /**
+   * What CheckLimit would be asked. `refundable` has no meaning here.
+   *
+   * @generated from field: optix.ratelimit.v1.CheckLimitRequest check = 1;
+   */
+  check?: CheckLimitRequest | undefined;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.PeekLimitRequest.
+ * Use `create(PeekLimitRequestSchema)` to create a new message.
+ */
+export const PeekLimitRequestSchema: GenMessage<PeekLimitRequest> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 7);
+
+/**
+ * What CheckLimit would answer.
+ *
+ * @generated from message optix.ratelimit.v1.PeekLimitResponse
+ */
+export type PeekLimitResponse = Message<"optix.ratelimit.v1.PeekLimitResponse"> & {
+  /**
+   * The decision as it would be now; `remaining` is what is left before it. `limits` has every limit, also where there
+   * is only one.
+   *
+   * @generated from field: optix.ratelimit.v1.CheckLimitResponse decision = 1;
+   */
+  decision?: CheckLimitResponse | undefined;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.PeekLimitResponse.
+ * Use `create(PeekLimitResponseSchema)` to create a new message.
+ */
+export const PeekLimitResponseSchema: GenMessage<PeekLimitResponse> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 8);
+
+/**
+ * What is given back.
+ *
+ * @generated from message optix.ratelimit.v1.RefundLimitRequest
+ */
+export type RefundLimitRequest = Message<"optix.ratelimit.v1.RefundLimitRequest"> & {
+  /**
+   * From the decision that took it.
+   *
+   * @generated from field: string receipt = 1;
+   */
+  receipt: string;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.RefundLimitRequest.
+ * Use `create(RefundLimitRequestSchema)` to create a new message.
+ */
+export const RefundLimitRequestSchema: GenMessage<RefundLimitRequest> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 9);
+
+/**
+ * What came of it.
+ *
+ * @generated from message optix.ratelimit.v1.RefundLimitResponse
+ */
+export type RefundLimitResponse = Message<"optix.ratelimit.v1.RefundLimitResponse"> & {
+  /**
+   * Whether anything was given back: false where this receipt was used before, or all it took has run out.
+   *
+   * @generated from field: bool refunded = 1;
+   */
+  refunded: boolean;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.RefundLimitResponse.
+ * Use `create(RefundLimitResponseSchema)` to create a new message.
+ */
+export const RefundLimitResponseSchema: GenMessage<RefundLimitResponse> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 10);
+
+/**
+ * Which leases go on.
+ *
+ * @generated from message optix.ratelimit.v1.RenewLeaseRequest
+ */
+export type RenewLeaseRequest = Message<"optix.ratelimit.v1.RenewLeaseRequest"> & {
+  /**
+   * From the decision that took the lease.
+   *
+   * @generated from field: string receipt = 1;
+   */
+  receipt: string;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.RenewLeaseRequest.
+ * Use `create(RenewLeaseRequestSchema)` to create a new message.
+ */
+export const RenewLeaseRequestSchema: GenMessage<RenewLeaseRequest> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 11);
+
+/**
+ * The leases now.
+ *
+ * @generated from message optix.ratelimit.v1.RenewLeaseResponse
+ */
+export type RenewLeaseResponse = Message<"optix.ratelimit.v1.RenewLeaseResponse"> & {
+  /**
+   * When the first of them ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 1;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.ratelimit.v1.RenewLeaseResponse.
+ * Use `create(RenewLeaseResponseSchema)` to create a new message.
+ */
+export const RenewLeaseResponseSchema: GenMessage<RenewLeaseResponse> = /*@__PURE__*/
+  messageDesc(file_optix_ratelimit_v1_rate_limit_service, 12);
 
 /**
  * Where a decision comes from.
@@ -199,11 +594,25 @@ export const DecisionSource = {
   BYPASS: 6,
 
   /**
-   * Limiting is switched off by RATE_LIMIT_ENABLED=false.
+   * Limiting is switched off, by RATE_LIMIT_ENABLED=false or by the rule.
    *
    * @generated from enum value: DECISION_SOURCE_DISABLED = 7;
    */
   DISABLED: 7,
+
+  /**
+   * Denied without asking Redis, which has said before that there is no room until later.
+   *
+   * @generated from enum value: DECISION_SOURCE_CACHE = 8;
+   */
+  CACHE: 8,
+
+  /**
+   * The rule sets no limit for this identifier.
+   *
+   * @generated from enum value: DECISION_SOURCE_UNLIMITED = 9;
+   */
+  UNLIMITED: 9,
 } as const;
 
 /**
@@ -240,6 +649,73 @@ export const RateLimitService: GenService<{
     methodKind: "unary";
     input: typeof CheckLimitRequestSchema;
     output: typeof CheckLimitResponseSchema;
+  },
+  /**
+   * Decides up to 1,000 checks in one call: each by itself, or all or nothing.
+   *
+   * Errors: as CheckLimit; the field names the check, for example `checks[3].endpoint`, and then nothing was counted
+   * for any of them.
+   *
+   * @generated from rpc optix.ratelimit.v1.RateLimitService.BatchCheckLimits
+   */
+  batchCheckLimits: {
+    methodKind: "unary";
+    input: typeof BatchCheckLimitsRequestSchema;
+    output: typeof BatchCheckLimitsResponseSchema;
+  },
+  /**
+   * Decides checks as they come, for as long as the caller likes: the cheapest way to ask. Answers carry the id of
+   * their check and come in any order, several in a message where several are ready.
+   *
+   * A check that breaks its bounds is answered with an error of its own; the stream goes on. The server reads no
+   * further while the caller does not take its answers.
+   *
+   * @generated from rpc optix.ratelimit.v1.RateLimitService.StreamCheckLimits
+   */
+  streamCheckLimits: {
+    methodKind: "bidi_streaming";
+    input: typeof StreamCheckLimitsRequestSchema;
+    output: typeof StreamCheckLimitsResponseSchema;
+  },
+  /**
+   * Tells what a check would be answered, and counts nothing.
+   *
+   * Errors: as CheckLimit.
+   *
+   * @generated from rpc optix.ratelimit.v1.RateLimitService.PeekLimit
+   */
+  peekLimit: {
+    methodKind: "unary";
+    input: typeof PeekLimitRequestSchema;
+    output: typeof PeekLimitResponseSchema;
+  },
+  /**
+   * Gives back what an operation took that was then not performed, or ends the lease of one that is over.
+   *
+   * Each receipt counts once: a second call gives nothing back. What has run out meanwhile is not given back, so
+   * nobody gets more than the limit by this.
+   *
+   * Errors: INVALID_ARGUMENT for a text that is no receipt; UNAVAILABLE where the store can't be asked.
+   *
+   * @generated from rpc optix.ratelimit.v1.RateLimitService.RefundLimit
+   */
+  refundLimit: {
+    methodKind: "unary";
+    input: typeof RefundLimitRequestSchema;
+    output: typeof RefundLimitResponseSchema;
+  },
+  /**
+   * Lets the leases of an operation that takes longer last for another window from now.
+   *
+   * Errors: INVALID_ARGUMENT for a text that is no receipt; NOT_FOUND where the lease has ended or was given back;
+   * UNAVAILABLE where the store can't be asked.
+   *
+   * @generated from rpc optix.ratelimit.v1.RateLimitService.RenewLease
+   */
+  renewLease: {
+    methodKind: "unary";
+    input: typeof RenewLeaseRequestSchema;
+    output: typeof RenewLeaseResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optix_ratelimit_v1_rate_limit_service, 0);
