@@ -12,6 +12,8 @@ const SECRET_FIELDS = [
   'passwordHash',
   'databaseUrl',
   'redisUrl',
+  'redisSentinelPassword',
+  'redisTlsKey',
 ];
 
 /** JSON lines on standard output, one an event. */

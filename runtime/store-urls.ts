@@ -1,3 +1,4 @@
+import { redisUrlProblem } from './redis-target.ts';
 import { type Setting, urlSetting } from './settings.ts';
 
 /** Passwords that examples and images use, in lower case: everybody knows them. */
@@ -14,11 +15,24 @@ const EXAMPLE_PASSWORDS: ReadonlySet<string> = new Set([
   'secret',
 ]);
 
-/** REDIS_URL, which both services read; `doc` says what for. */
+/**
+ * REDIS_URL, which both services read; `doc` says what for. Its value is the text: one URL, or several between commas
+ * (see {@link redisUrls}).
+ */
 export function redisUrlSetting(doc: string): Setting<string | undefined> {
   const form =
-    'As `redis://user:password@host:port/number`, or `rediss://` for TLS. Production refuses the passwords of examples, but takes a URL without any: on a private network Redis is often run without.';
-  return urlSetting('REDIS_URL', undefined, ['redis', 'rediss'], `${doc} ${form}`, redisUrlProblem);
+    'As `redis://user:password@host:port/number`, or `rediss://` for TLS; several between commas are the sentinels or some nodes of the cluster (see REDIS_MODE), with user, password and number in the first. Production refuses the passwords of examples, but takes a URL without any: on a private network Redis is often run without.';
+  const one = urlSetting('REDIS_URL', undefined, ['redis', 'rediss'], `${doc} ${form}`, redisUrlProblem);
+  const parse = (text: string): string => {
+    for (const url of redisUrls(text)) one.parse(url);
+    return text;
+  };
+  return { ...one, parse };
+}
+
+/** The URLs of REDIS_URL. Commas within user names and passwords are written as %2C. */
+export function redisUrls(text: string): readonly string[] {
+  return text.split(',').map((url) => url.trim());
 }
 
 /** DATABASE_URL. */
@@ -40,18 +54,16 @@ export function postgresPasswordProblem(text: string): string | undefined {
   return 'must have a password when ENVIRONMENT=production, or name a Unix socket or a client certificate (sslcert)';
 }
 
-/** What is wrong with the password of a Redis URL in production, as the end of the sentence "NAME …". */
+/** What is wrong with the passwords of REDIS_URL in production, as the end of the sentence "NAME …". */
 export function redisPasswordProblem(text: string): string | undefined {
-  return hasExamplePassword(new URL(text))
+  return redisUrls(text).some((url) => hasExamplePassword(new URL(url)))
     ? 'has the password of an example, which everybody knows'
     : undefined;
 }
 
-function redisUrlProblem(url: URL): string | undefined {
-  const numbers = [url.pathname.slice(1), ...url.searchParams.getAll('db')];
-  return numbers.every((number) => /^\d*$/.test(number))
-    ? undefined
-    : 'must have the number of a database after the host, such as /0, or nothing';
+/** Whether a password is one that examples and images use. */
+export function isExamplePassword(password: string): boolean {
+  return EXAMPLE_PASSWORDS.has(password.toLowerCase());
 }
 
 /** Both drivers also take the password from the query. */
@@ -61,7 +73,7 @@ function passwords(url: URL): string[] {
 }
 
 function hasExamplePassword(url: URL): boolean {
-  return passwords(url).some((password) => EXAMPLE_PASSWORDS.has(password.toLowerCase()));
+  return passwords(url).some(isExamplePassword);
 }
 
 /** The driver takes a host that starts with a slash for the directory of a socket; the query's host goes first. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { CallerKeys } from '../../runtime/caller-auth.ts';
 import { commonSettings, requireCallerAuthentication } from '../../runtime/common-settings.ts';
+import { redisSecretProblems, redisSettings, redisTarget } from '../../runtime/redis-settings.ts';
 import {
   booleanSetting,
   choiceSetting,
@@ -13,12 +14,7 @@ import {
   secretSetting,
   textSetting,
 } from '../../runtime/settings.ts';
-import {
-  postgresPasswordProblem,
-  postgresUrlSetting,
-  redisPasswordProblem,
-  redisUrlSetting,
-} from '../../runtime/store-urls.ts';
+import { postgresPasswordProblem, postgresUrlSetting } from '../../runtime/store-urls.ts';
 import type { SecretKey } from './domain/secret-box.ts';
 
 /** Every setting of the service. */
@@ -61,7 +57,7 @@ export const settings = {
     { min: 50, max: 600_000 },
     'How long a statement may take, in milliseconds.',
   ),
-  redisUrl: redisUrlSetting(
+  ...redisSettings(
     'The Redis (or Valkey) of the deployment. Identity watches it for its health answers; nothing it answers depends on it.',
   ),
   encryptionKey: secretSetting(
@@ -160,6 +156,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): I
   const config = readSettings(settings, env);
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new InvalidSettings(['DATABASE_URL must be set']);
+  redisTarget(config);
   requireCallerAuthentication(config, settings.callerKeys.env, config.callerKeys !== undefined);
   if (config.environment === 'production') refuseDefaultSecrets({ ...config, databaseUrl });
   return { ...config, databaseUrl };
@@ -176,7 +173,8 @@ export function encryptionKeys(config: IdentityConfig): {
   return { primary, older, isDevelopmentKey: primary.id === DEVELOPMENT_KEY.id };
 }
 
-function refuseDefaultSecrets({ databaseUrl, redisUrl, encryptionKey }: IdentityConfig): void {
+function refuseDefaultSecrets(config: IdentityConfig): void {
+  const { databaseUrl, encryptionKey } = config;
   const problems: string[] = [];
   if (encryptionKey === undefined) {
     problems.push('IDENTITY_ENCRYPTION_KEY must be set when ENVIRONMENT=production');
@@ -185,8 +183,7 @@ function refuseDefaultSecrets({ databaseUrl, redisUrl, encryptionKey }: Identity
   }
   const ofDatabase = postgresPasswordProblem(databaseUrl);
   if (ofDatabase !== undefined) problems.push(`${settings.databaseUrl.env} ${ofDatabase}`);
-  const ofRedis = redisUrl === undefined ? undefined : redisPasswordProblem(redisUrl);
-  if (ofRedis !== undefined) problems.push(`${settings.redisUrl.env} ${ofRedis}`);
+  problems.push(...redisSecretProblems(config));
   if (problems.length > 0) throw new InvalidSettings(problems);
 }
 

@@ -3,6 +3,8 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { createRateLimitClient } from '../../clients/ratelimit/rate-limit-client.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { redisTarget } from '../../runtime/redis-settings.ts';
+import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
 import { encryptionKeys, type IdentityConfig } from './config.ts';
 import { AccessTokens } from './domain/access-token.ts';
@@ -85,9 +87,8 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
 
   const database = resources.use(databaseMonitor(orm, config.databaseUrl, () => pool, resources, logger));
   const monitors = [database];
-  if (config.redisUrl !== undefined) {
-    monitors.push(resources.use(redisMonitor(config.redisUrl, resources, logger)));
-  }
+  const redis = redisTarget(config);
+  if (redis !== undefined) monitors.push(resources.use(redisMonitor(redis, resources, logger)));
 
   const owned = resources.move();
   return {
@@ -159,8 +160,8 @@ function databaseMonitor(
   });
 }
 
-function redisMonitor(url: string, resources: AsyncDisposableStack, logger: Logger): StoreMonitor {
-  const probe = resources.use(new RedisProbe(url));
+function redisMonitor(target: RedisTarget, resources: AsyncDisposableStack, logger: Logger): StoreMonitor {
+  const probe = resources.use(new RedisProbe(target));
   return new StoreMonitor({
     name: 'redis',
     probe: async () => await probe.ping(),

@@ -1,33 +1,33 @@
 import { Redis } from 'ioredis';
+import { closeRedis, connectRedis, type RedisClient } from '../../../runtime/redis-connection.ts';
+import type { RedisTarget } from '../../../runtime/redis-target.ts';
 
 /** Asks Redis for a sign of life on a connection of its own. Reconnects by itself. */
 export class RedisProbe implements Disposable {
-  readonly #client: Redis;
+  readonly #client: RedisClient;
   #lastError = new Error('not connected');
 
-  /** @param url `redis://` or `rediss://`. Connects in the background. */
-  constructor(url: string) {
-    this.#client = new Redis(url, {
-      connectionName: 'optix-probe',
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: 1000,
-      socketTimeout: 1000,
-      retryStrategy: () => 200,
-    });
+  /** Connects in the background. */
+  constructor(target: RedisTarget) {
+    this.#client = connectRedis(target, 'optix-probe');
     this.#client.on('error', (error: Error) => {
       this.#lastError = error;
     });
   }
 
-  /** @throws Error that says for operators what is wrong, without the URL. */
+  /**
+   * Succeeds where the server answers; of a cluster, where every master does.
+   *
+   * @throws Error that says for operators what is wrong, without the URL.
+   */
   async ping(): Promise<void> {
-    if (this.#client.status !== 'ready') throw this.#lastError;
-    await this.#client.ping();
+    const client = this.#client;
+    if (client.status !== 'ready') throw this.#lastError;
+    if (client instanceof Redis) await client.ping();
+    else await Promise.all(client.nodes('master').map((node) => node.ping()));
   }
 
   [Symbol.dispose](): void {
-    this.#client.disconnect();
-    this.#client.stream?.destroy();
+    closeRedis(this.#client);
   }
 }
