@@ -1,14 +1,41 @@
-import { counted, type Decision } from './decision.ts';
-import type { LimitStore } from './limit-store.ts';
-import type { Rule } from './rule.ts';
+import type { CheckTerm } from './check-plan.ts';
+import type { Ask, LimitState, LimitStore, Taken } from './limit-store.ts';
 
-/** What the limiter asks: a store that decides by the whole rule, also where counting fails. */
-export interface DecisionStore {
-  /** `cost` is 1 to the rule's limit. A store that answers without waiting returns no promise. */
-  decide(rule: Rule, key: string, cost: number): Promise<Decision> | Decision;
+/** Who answered: see {@link DecisionSource}. */
+export type VerdictSource = 'REDIS' | 'MEMORY' | 'FALLBACK_LOCAL' | 'FALLBACK_OPEN' | 'FALLBACK_CLOSED';
+
+/** What a store says to an ask. */
+export interface Verdict {
+  readonly source: VerdictSource;
+  /** One a term, in order. */
+  readonly states: readonly LimitState[];
 }
 
-/** A {@link LimitStore} that cannot fail (memory), or whose failures the caller wants to see, as it is. */
+/** What the limiter asks: a store that always has an answer, by the rules' own policies where counting fails. */
+export interface DecisionStore {
+  /** A store that answers without waiting returns no promise. */
+  decide(ask: Ask<CheckTerm>): Promise<Verdict> | Verdict;
+  /**
+   * As {@link LimitStore.refund}, of units that `source` counted.
+   *
+   * @throws StoreAway where the store can't be asked. As a rejection, too.
+   */
+  refund(
+    id: string,
+    parts: readonly Taken[],
+    source: VerdictSource,
+  ): Promise<readonly number[]> | readonly number[];
+  /** As {@link LimitStore.renew}. @throws StoreAway */
+  renew(
+    id: string,
+    parts: readonly Taken[],
+    source: VerdictSource,
+  ): Promise<readonly number[]> | readonly number[];
+  /** As {@link LimitStore.reset}; forgets local counts too. @throws StoreAway */
+  reset(keys: readonly string[]): Promise<number> | number;
+}
+
+/** A {@link LimitStore} that can't fail (memory), as it is. */
 export class DirectStore implements DecisionStore {
   readonly #store: LimitStore;
 
@@ -16,11 +43,23 @@ export class DirectStore implements DecisionStore {
     this.#store = store;
   }
 
-  decide(rule: Rule, key: string, cost: number): Promise<Decision> | Decision {
+  decide(ask: Ask<CheckTerm>): Promise<Verdict> | Verdict {
     const { source } = this.#store;
-    const state = this.#store.take(key, cost, rule.limit, rule.windowMicros);
-    return state instanceof Promise
-      ? state.then((later) => counted(rule, later, source))
-      : counted(rule, state, source);
+    const states = this.#store.decide(ask);
+    return states instanceof Promise
+      ? states.then((later) => ({ source, states: later }))
+      : { source, states };
+  }
+
+  refund(id: string, parts: readonly Taken[]): Promise<readonly number[]> | readonly number[] {
+    return this.#store.refund(id, parts);
+  }
+
+  renew(id: string, parts: readonly Taken[]): Promise<readonly number[]> | readonly number[] {
+    return this.#store.renew(id, parts);
+  }
+
+  reset(keys: readonly string[]): Promise<number> | number {
+    return this.#store.reset(keys);
   }
 }

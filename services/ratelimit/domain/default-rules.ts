@@ -1,15 +1,19 @@
-import { defineRule, type Rule } from './rule.ts';
+import { defineRule, type Rule, type StoreFailurePolicy } from './rule.ts';
 
 const MINUTE_MICROS = 60_000_000;
 
 /**
- * The rules a service starts with. Sign-in stays guarded by each process alone while Redis is away (guessing
+ * The rules of a service without a rules file. Sign-in stays guarded by each process alone while Redis is away (guessing
  * passwords must not become free); the rest stays open (an outage of the limiter must not become one of the API).
  */
 export const DEFAULT_RULES: readonly Rule[] = Object.freeze([
-  defineRule({ name: 'auth_login', limit: 5, windowMicros: MINUTE_MICROS, onStoreFailure: 'FAIL_LOCAL' }),
-  defineRule({ name: 'auth_register', limit: 3, windowMicros: MINUTE_MICROS, onStoreFailure: 'FAIL_LOCAL' }),
-  defineRule({ name: 'auth_refresh', limit: 10, windowMicros: MINUTE_MICROS, onStoreFailure: 'FAIL_LOCAL' }),
-  defineRule({ name: 'auth_mfa', limit: 5, windowMicros: MINUTE_MICROS, onStoreFailure: 'FAIL_LOCAL' }),
-  defineRule({ name: 'api_default', limit: 100, windowMicros: MINUTE_MICROS, onStoreFailure: 'FAIL_OPEN' }),
+  perMinute('auth_login', 5, 'FAIL_LOCAL'),
+  perMinute('auth_register', 3, 'FAIL_LOCAL'),
+  perMinute('auth_refresh', 10, 'FAIL_LOCAL'),
+  perMinute('auth_mfa', 5, 'FAIL_LOCAL'),
+  perMinute('api_default', 100, 'FAIL_OPEN'),
 ]);
+
+function perMinute(name: string, limit: number, onStoreFailure: StoreFailurePolicy): Rule {
+  return defineRule({ name, limits: [{ limit, windowMicros: MINUTE_MICROS }], onStoreFailure });
+}

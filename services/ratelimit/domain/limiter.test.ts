@@ -1,117 +1,188 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Check } from './check.ts';
 import type { Decision } from './decision.ts';
-import { DirectStore } from './decision-store.ts';
-import { DEFAULT_RULES } from './default-rules.ts';
 import { CostExceedsLimit } from './errors.ts';
-import type { LimitState, LimitStore } from './limit-store.ts';
-import { type Check, Limiter } from './limiter.ts';
-import { RuleSet } from './rule-set.ts';
-import { SlidingWindowLog } from './sliding-window-log.ts';
+import { check, MINUTE, rulesOf, state, T } from './testing-decisions.ts';
+import { allowedTimes, answering, decide, World } from './testing-limiter.ts';
 
-const T = 1_700_000_000_000_000;
+let world = new World();
+beforeEach(() => {
+  world = new World();
+});
 
-/** The reference model by key, at one moment. */
-class ModelStore implements LimitStore {
-  readonly source = 'MEMORY';
-  readonly logs = new Map<string, SlidingWindowLog>();
-
-  take(key: string, cost: number, limit: number, windowMicros: number): LimitState {
-    const log = this.logs.get(key) ?? new SlidingWindowLog();
-    this.logs.set(key, log);
-    return log.take(T, cost, limit, windowMicros);
-  }
-}
-
-function limiterWith(store: LimitStore, enabled = true): Limiter {
-  return new Limiter({
-    rules: new RuleSet(DEFAULT_RULES),
-    store: new DirectStore(store),
-    enabled,
-    clock: () => T,
-  });
-}
-
-function check(change: Partial<Check> = {}): Check {
-  return { endpoint: 'auth_login', identifier: 'user:1', cost: 0, roles: [], ...change };
-}
-
-describe('Limiter', () => {
-  it('takes a cost of 0 for 1, and explains its decision', () => {
-    const limiter = limiterWith(new ModelStore());
-    expect(limiter.check(check())).toEqual({
-      allowed: true,
-      limit: 5,
-      remaining: 4,
-      resetMicros: T + 60_000_000,
-      retryAfterMicros: 0,
-      bypassed: false,
-      rule: limiter.rules.ruleFor('auth_login'),
-      source: 'MEMORY',
-    });
-  });
-
+describe('check', () => {
   it('allows the limit and denies the next, by identifier and by endpoint', () => {
-    const limiter = limiterWith(new ModelStore());
-    const allowed = Array.from({ length: 6 }, () => (limiter.check(check()) as Decision).allowed);
-    expect(allowed).toEqual([true, true, true, true, true, false]);
+    const limiter = world.limiter();
+    expect(allowedTimes(limiter, check(), 6)).toEqual([true, true, true, true, true, false]);
     expect(limiter.check(check({ identifier: 'user:2' }))).toMatchObject({ remaining: 4 });
-    expect(limiter.check(check({ endpoint: 'auth_mfa' }))).toMatchObject({ remaining: 4 });
+    expect(limiter.check(check({ endpoint: 'orders' }))).toMatchObject({ remaining: 99 });
+    expect(limiter.check(check({ endpoint: 'quotes' }))).toMatchObject({ remaining: 99 });
   });
 
-  it('counts endpoints without a rule each by itself, by api_default', () => {
-    const limiter = limiterWith(new ModelStore());
-    expect(limiter.check(check({ endpoint: 'orders', cost: 100 }))).toMatchObject({
+  it('explains its decision', () => {
+    expect(world.limiter().check(check())).toMatchObject({
       allowed: true,
-      remaining: 0,
+      remaining: 4,
+      resetMicros: T + MINUTE,
+      retryAfterMicros: 0,
+      source: 'MEMORY',
+      rule: world.rules.get('auth_login'),
+      limit: { limit: 5, windowMicros: MINUTE },
+      receipt: '',
     });
-    expect(limiter.check(check({ endpoint: 'orders' }))).toMatchObject({ allowed: false, limit: 100 });
-    expect(limiter.check(check({ endpoint: 'quotes' }))).toMatchObject({ allowed: true, remaining: 99 });
-    expect(limiter.check(check({ endpoint: 'api_default' }))).toMatchObject({ remaining: 99 });
+  });
+
+  it('keeps all limits of a rule at once, and takes of none where one is full', () => {
+    const limiter = world.limiter();
+    const asked = check({ endpoint: 'tight' });
+    expect(allowedTimes(limiter, asked, 4)).toEqual([true, true, true, false]);
+    world.now += MINUTE;
+    expect(allowedTimes(limiter, asked, 2)).toEqual([true, false]);
+    expect(limiter.check(asked)).toMatchObject({ allowed: false, limit: { name: 'hour' } });
+    expect(limiter.peek(asked)).toMatchObject({
+      outcomes: [{ state: { remaining: 2 } }, { state: { remaining: 0 } }],
+    });
+  });
+
+  it('keeps the limits of further keys, and takes of none where one is full', () => {
+    const limiter = world.limiter();
+    const also = [{ endpoint: '', identifier: 'ip:1', cost: 0 }];
+    for (let user = 0; user < 5; user += 1) {
+      expect(limiter.check(check({ identifier: `user:${user}`, also }))).toMatchObject({ allowed: true });
+    }
+    expect(limiter.check(check({ identifier: 'user:9', also }))).toMatchObject({ allowed: false });
+    expect(limiter.check(check({ identifier: 'user:9' }))).toMatchObject({ remaining: 4 });
+  });
+
+  it('counts a shadow limit apart and enforces it never', () => {
+    const limiter = world.limiter();
+    const asked = check({ endpoint: 'tried' });
+    const decisions = Array.from({ length: 6 }, () => decide(limiter, asked));
+    expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, true, true, true, false]);
+    expect(decisions.map(({ shadowDenied }) => shadowDenied)).toEqual([false, false, true, true, true, true]);
+    expect(decisions.every(({ limit }) => limit?.name === 'now')).toBe(true);
   });
 
   it('refuses a cost above the limit before anything is touched', () => {
-    const store = new ModelStore();
-    const limiter = limiterWith(store);
-    const asking = () => limiter.check(check({ cost: 6 }));
-    expect(asking).toThrow(CostExceedsLimit);
-    expect(asking).toThrow(expect.objectContaining({ cost: 6, limit: 5 }));
+    const limiter = world.limiter();
+    expect(() => limiter.check(check({ cost: 6 }))).toThrow(CostExceedsLimit);
     expect(() => limiter.check(check({ cost: 6, roles: ['admin'] }))).toThrow(CostExceedsLimit);
-    expect(store.logs.size).toBe(0);
+    expect(world.store.asks).toEqual([]);
   });
 
-  it('lets a bypass role through without counting', () => {
-    const store = new ModelStore();
-    const limiter = limiterWith(store);
-    expect(limiter.check(check({ roles: ['trader', 'admin'] }))).toMatchObject({
+  it.each([
+    ['a bypass role', { roles: ['trader', 'admin'] }, { source: 'BYPASS', bypassed: true, remaining: 5 }],
+    [
+      'a rule without limits',
+      { endpoint: 'free' },
+      { source: 'UNLIMITED', bypassed: false, limit: undefined },
+    ],
+    ['a rule that is off', { endpoint: 'off' }, { source: 'DISABLED', bypassed: false, limit: undefined }],
+  ])('lets %s through without counting', (_, change, expected) => {
+    expect(world.limiter().check(check(change))).toMatchObject({
       allowed: true,
-      bypassed: true,
-      limit: 5,
-      remaining: 5,
       resetMicros: T,
-      source: 'BYPASS',
+      ...expected,
     });
-    expect(store.logs.size).toBe(0);
-    expect(limiter.check(check({ roles: ['administrator', 'ADMIN'] }))).toMatchObject({ bypassed: false });
+    expect(world.store.asks).toEqual([]);
   });
 
-  it('allows everything and counts nothing while switched off', () => {
-    const store = new ModelStore();
-    const off = limiterWith(store, false);
-    const expected = { allowed: true, limit: 0, remaining: 0, bypassed: false, source: 'DISABLED' };
-    expect(off.check(check())).toMatchObject(expected);
-    expect(off.check(check({ cost: 6 }))).toMatchObject(expected);
-    expect(store.logs.size).toBe(0);
+  it('allows everything, counts nothing and refuses nothing while switched off', () => {
+    const off = world.limiter({ enabled: false });
+    for (const cost of [0, 6]) {
+      expect(off.check(check({ cost }))).toMatchObject({
+        allowed: true,
+        source: 'DISABLED',
+        limit: undefined,
+      });
+    }
+    expect(world.store.asks).toEqual([]);
   });
 
   it('answers as the store does: at once, later, or with its error', async () => {
-    expect(limiterWith(new ModelStore()).check(check())).not.toBeInstanceOf(Promise);
+    expect(world.limiter().check(check())).not.toBeInstanceOf(Promise);
+    const states = [state({ remaining: 1 })];
+    const later = world.limiter({
+      store: answering({ source: 'REDIS', states }, new Error('gone')),
+    });
+    const answer = later.check(check());
+    expect(answer).toBeInstanceOf(Promise);
+    expect(await answer).toMatchObject({ remaining: 1, source: 'REDIS' });
+    await expect(later.check(check())).rejects.toThrow('gone');
+  });
 
-    const state: LimitState = { allowed: true, remaining: 1, resetMicros: T, retryAfterMicros: 0 };
-    const later = limiterWith({ source: 'REDIS', take: async () => state }).check(check());
-    expect(later).toBeInstanceOf(Promise);
-    expect(await later).toMatchObject({ remaining: 1, source: 'REDIS' });
+  it('follows a change of the rules with the next check, and keeps what was counted', () => {
+    const limiter = world.limiter();
+    allowedTimes(limiter, check(), 5);
+    world.rules = rulesOf({ auth_login: { limits: [{ limit: 7, windowMicros: MINUTE }] } });
+    expect(allowedTimes(limiter, check(), 3)).toEqual([true, true, false]);
+  });
+});
 
-    const failing = limiterWith({ source: 'REDIS', take: () => Promise.reject(new Error('gone')) });
-    await expect(failing.check(check())).rejects.toThrow('gone');
+describe('peek', () => {
+  it('tells what a check would be answered, and counts nothing', () => {
+    const limiter = world.limiter();
+    for (let times = 0; times < 9; times += 1) {
+      expect(limiter.peek(check({ cost: 2 }))).toMatchObject({ allowed: true, remaining: 5 });
+    }
+    decide(limiter, check({ cost: 4 }));
+    expect(limiter.peek(check({ cost: 2 }))).toMatchObject({ allowed: false, remaining: 1 });
+    expect(limiter.peek(check())).toMatchObject({ allowed: true, remaining: 1 });
+  });
+
+  it('gives no receipt and is seen by nobody', () => {
+    const seen: Decision[] = [];
+    const limiter = world.limiter({ observer: { decided: (_, decision) => seen.push(decision) } });
+    expect(limiter.peek(check({ refundable: true }))).toMatchObject({ receipt: '' });
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('checkEach', () => {
+  it('decides each by itself, in order', () => {
+    const checks = [
+      check({ cost: 4 }),
+      check({ cost: 2 }),
+      check({ cost: 1 }),
+      check({ identifier: 'user:2' }),
+    ];
+    expect(world.limiter().checkEach(checks)).toMatchObject([
+      { allowed: true },
+      { allowed: false },
+      { allowed: true },
+      { allowed: true },
+    ]);
+  });
+
+  it('counts nothing where one of them is at fault, and names it', () => {
+    const limiter = world.limiter();
+    expect(() => limiter.checkEach([check(), check({ cost: 6 })])).toThrow(
+      expect.objectContaining({ field: 'checks[1].cost' }),
+    );
+    expect(world.store.asks).toEqual([]);
+  });
+});
+
+describe('an observer', () => {
+  it('sees every decision once, in order', async () => {
+    const seen: (readonly [string, boolean])[] = [];
+    const observer = {
+      decided: ({ identifier }: Check, { allowed }: Decision) => void seen.push([identifier, allowed]),
+    };
+    const limiter = world.limiter({ observer });
+    decide(limiter, check({ identifier: 'a', cost: 5 }));
+    decide(limiter, check({ identifier: 'a' }));
+    await Promise.all(
+      limiter.checkEach([check({ identifier: 'b' }), check({ identifier: 'c', roles: ['admin'] })]),
+    );
+    await limiter.checkTogether([check({ identifier: 'd' }), check({ identifier: 'a' })]);
+    expect(seen).toEqual([
+      ['a', true],
+      ['a', false],
+      ['b', true],
+      ['c', true],
+      ['d', false],
+      ['a', false],
+    ]);
   });
 });

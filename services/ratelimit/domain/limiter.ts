@@ -1,69 +1,274 @@
+import { randomBytes } from 'node:crypto';
+import type { Check } from './check.ts';
+import { type CheckPlan, type CheckTerm, mergeTerms, planCheck } from './check-plan.ts';
 import { type Clock, epochMicros } from './clock.ts';
-import { type Decision, uncounted } from './decision.ts';
-import type { DecisionStore } from './decision-store.ts';
-import { CostExceedsLimit } from './errors.ts';
+import { type Decision, decided, isAllowed, uncounted } from './decision.ts';
+import type { DecisionStore, Verdict } from './decision-store.ts';
+import type { DenialCache } from './denial-cache.ts';
+import { LeaseEnded, TooManyTerms } from './errors.ts';
 import { limitKey } from './limit-key.ts';
-import type { Rule } from './rule.ts';
+import type { LimitState, Taken } from './limit-store.ts';
+import { type Receipt, readReceipt, writeReceipt } from './receipt.ts';
 import type { RuleSet } from './rule-set.ts';
 
-/** One operation that somebody wants to perform. */
-export interface Check {
-  /** What is limited, for example `auth_login`. */
-  readonly endpoint: string;
-  /** Who is limited, for example `user:4711`. */
-  readonly identifier: string;
-  /** Units it takes: an unsigned 32-bit integer; 0 means 1. */
-  readonly cost: number;
-  /** Verified roles of the caller. */
-  readonly roles: readonly string[];
+/** Limits in one decision: Redis serves nobody else for some 10 ms while it decides so many. */
+export const MAX_TERMS = 2_000;
+
+/** Sees each decision after it was made. Runs on the way of every check: it must be quick, and must not throw. */
+export interface DecisionObserver {
+  decided(check: Check, decision: Decision): void;
 }
 
 export interface LimiterOptions {
-  readonly rules: RuleSet;
+  /** Tells the rules of this moment. */
+  readonly rules: () => RuleSet;
   readonly store: DecisionStore;
   /** False switches limiting off: everything is allowed and nothing is counted. */
   readonly enabled: boolean;
+  /** Where the store's denials are remembered; without, each check asks the store. */
+  readonly denials?: DenialCache;
+  readonly observer?: DecisionObserver;
+  /** Tells all replicas, this one too, that keys may have room again. */
+  readonly onRoom?: (keys: readonly string[]) => void;
   /** For the answers that no store gives. Default: {@link epochMicros}. */
   readonly clock?: Clock;
 }
 
 /**
- * Decides checks: finds the rule, lets bypass roles through, and asks the store for the rest.
+ * Decides checks: finds the rules, lets bypass roles through, and asks the store for the rest.
  *
- * Gateways ask once a request, so this adds no promise of its own: it returns what the store returns.
+ * Gateways ask once a request, so this adds one promise to what the store returns, and none where that is at hand.
  */
 export class Limiter {
-  readonly rules: RuleSet;
   readonly enabled: boolean;
+  readonly #rules: () => RuleSet;
   readonly #store: DecisionStore;
+  readonly #denials: DenialCache | undefined;
+  readonly #observer: DecisionObserver | undefined;
+  readonly #onRoom: (keys: readonly string[]) => void;
   readonly #clock: Clock;
 
-  constructor({ rules, store, enabled, clock = epochMicros }: LimiterOptions) {
-    this.rules = rules;
-    this.enabled = enabled;
-    this.#store = store;
-    this.#clock = clock;
+  constructor(options: LimiterOptions) {
+    this.enabled = options.enabled;
+    this.#rules = options.rules;
+    this.#store = options.store;
+    this.#denials = options.denials;
+    this.#observer = options.observer;
+    this.#onRoom = options.onRoom ?? (() => undefined);
+    this.#clock = options.clock ?? epochMicros;
   }
 
   /**
    * Counts one operation and tells whether it may go on.
    *
-   * @throws CostExceedsLimit (at once, never as a rejection) where the cost is greater than the rule's limit, also
-   *   for a bypass role: a wrong cost should show whoever sends it. Not where limiting is off, which refuses nothing.
+   * @throws CostExceedsLimit (at once, never as a rejection). Not where limiting is off, which refuses nothing.
    */
   check(check: Check): Promise<Decision> | Decision {
-    const rule = this.rules.ruleFor(check.endpoint);
-    if (!this.enabled) return uncounted(rule, this.#clock(), 'DISABLED');
-    const cost = check.cost === 0 ? 1 : check.cost;
-    if (cost > rule.limit) throw new CostExceedsLimit(cost, rule.limit);
-    if (bypasses(rule, check.roles)) return uncounted(rule, this.#clock(), 'BYPASS');
-    return this.#store.decide(rule, limitKey(check.endpoint, check.identifier), cost);
+    return this.#ask(check, this.#plan(check, ''), false);
+  }
+
+  /** Tells what check() would say, and counts nothing. Always asks the store. @throws CostExceedsLimit */
+  peek(check: Check): Promise<Decision> | Decision {
+    return this.#ask(check, this.#plan(check, 'check.'), true);
+  }
+
+  /**
+   * Counts several operations, each by itself, in order.
+   *
+   * @throws CostExceedsLimit (at once) before anything is counted
+   */
+  checkEach(checks: readonly Check[]): (Promise<Decision> | Decision)[] {
+    const plans = checks.map((check, index) => this.#plan(check, `checks[${index}].`));
+    return checks.map((check, index) => this.#ask(check, plans[index] as CheckPlan, false));
+  }
+
+  /**
+   * Counts all of several operations, or none.
+   *
+   * @returns a decision for each, allowed where all are, and one receipt over all where any check asks for one.
+   * @throws CostExceedsLimit, TooManyTerms (as a rejection) before anything is counted
+   */
+  async checkTogether(
+    checks: readonly Check[],
+  ): Promise<{ readonly decisions: readonly Decision[]; readonly receipt: string }> {
+    const plans = checks.map((check, index) => this.#plan(check, `checks[${index}].`));
+    const { terms } = mergeTerms(
+      plans.flatMap((plan) => plan.terms),
+      'checks',
+    );
+    if (terms.length > MAX_TERMS) throw new TooManyTerms(terms.length, MAX_TERMS);
+    const id = checks.some(({ refundable }) => refundable) || takesLease(terms) ? newId() : '';
+    const verdict =
+      terms.length === 0 ? undefined : await this.#store.decide({ terms, peek: false, lease: id });
+    const states = new Map<string, LimitState>();
+    for (const [index, { key }] of terms.entries()) states.set(key, verdict?.states[index] as LimitState);
+    const allowed = verdict === undefined || isAllowed(terms, verdict.states);
+    const decisions = checks.map((check, index) => {
+      const plan = plans[index] as CheckPlan;
+      const own = plan.terms.filter(({ key }) => states.has(key));
+      const shadowDenied = plan.shadowDenied || own.length < plan.terms.length;
+      if (verdict === undefined || own.length === 0) return this.#uncounted(check, { ...plan, shadowDenied });
+      const ownStates = own.map(({ key }) => states.get(key) as LimitState);
+      return decided(own, ownStates, verdict.source, '', shadowDenied);
+    });
+    const answers = allowed ? decisions : deniedTogether(decisions);
+    for (const [index, check] of checks.entries()) {
+      this.#observer?.decided(check, answers[index] as Decision);
+    }
+    const receipt = allowed && verdict !== undefined ? receiptFor(id, verdict, terms) : '';
+    return { decisions: answers, receipt };
+  }
+
+  /**
+   * Gives back what a decision took, once.
+   *
+   * @returns whether there was anything to give back
+   * @throws InvalidReceipt, StoreAway
+   */
+  async refund(text: string): Promise<boolean> {
+    const receipt = readReceipt(text);
+    const parts = this.#taken(receipt);
+    if (parts.length === 0) return false;
+    const units = await this.#store.refund(receipt.id, parts, receipt.source);
+    this.#onRoom(parts.map(({ key }) => key));
+    return units.some((count) => count > 0);
+  }
+
+  /**
+   * Lets the leases of a decision last for another window from now.
+   *
+   * @returns when the first of them ends, in µs since the epoch
+   * @throws InvalidReceipt, LeaseEnded, StoreAway
+   */
+  async renew(text: string): Promise<number> {
+    const receipt = readReceipt(text);
+    const leases = this.#taken(receipt).filter(({ limit }) => limit.algorithm === 'CONCURRENCY');
+    if (leases.length === 0) throw new LeaseEnded();
+    const ends = await this.#store.renew(receipt.id, leases, receipt.source);
+    const first = Math.min(...ends);
+    if (first === 0) throw new LeaseEnded();
+    return first;
+  }
+
+  /**
+   * Forgets what an identifier has consumed of an endpoint, in every limit that its rule has for anybody.
+   *
+   * @returns whether anything was counted
+   * @throws StoreAway
+   */
+  async reset(endpoint: string, identifier: string): Promise<boolean> {
+    const { rule } = this.#rules().ruleFor(endpoint);
+    const base = limitKey(endpoint, identifier);
+    const suffixes = new Set<string>();
+    for (const { limits } of [rule, ...rule.overrides]) {
+      for (const { keySuffix } of limits) suffixes.add(keySuffix);
+    }
+    if (suffixes.size === 0) return false;
+    const keys = [...suffixes].map((suffix) => base + suffix);
+    const count = await this.#store.reset(keys);
+    this.#onRoom(keys);
+    return count > 0;
+  }
+
+  #plan(check: Check, path: string): CheckPlan {
+    const rules = this.#rules();
+    if (this.enabled) return planCheck(rules, check, path);
+    return { rule: rules.ruleFor(check.endpoint).rule, terms: [], pass: 'DISABLED', shadowDenied: false };
+  }
+
+  #ask(check: Check, plan: CheckPlan, peek: boolean): Promise<Decision> | Decision {
+    const { terms } = plan;
+    if (terms.length === 0) return this.#tell(check, this.#uncounted(check, plan), peek);
+    const askedMicros = this.#denials?.on ? this.#clock() : 0;
+    if (askedMicros > 0 && !peek) {
+      const known = this.#known(plan);
+      if (known !== undefined) return this.#tell(check, known, peek);
+    }
+    const lease = !peek && (check.refundable || takesLease(terms)) ? newId() : '';
+    const verdict = this.#store.decide({ terms, peek, lease });
+    return verdict instanceof Promise
+      ? verdict.then((later) => this.#conclude(check, plan, later, askedMicros, lease, peek))
+      : this.#conclude(check, plan, verdict, askedMicros, lease, peek);
+  }
+
+  #conclude(
+    check: Check,
+    { terms, shadowDenied }: CheckPlan,
+    verdict: Verdict,
+    askedMicros: number,
+    lease: string,
+    peek: boolean,
+  ): Decision {
+    const { source, states } = verdict;
+    const allowed = isAllowed(terms, states);
+    const receipt = allowed && lease !== '' ? receiptFor(lease, verdict, terms) : '';
+    if (!allowed && askedMicros > 0 && source === 'REDIS') this.#remember(terms, states, askedMicros);
+    return this.#tell(check, decided(terms, states, source, receipt, shadowDenied), peek);
+  }
+
+  #tell(check: Check, decision: Decision, peek: boolean): Decision {
+    if (!peek) this.#observer?.decided(check, decision);
+    return decision;
+  }
+
+  /** The denial by a limit that is known to have no room. */
+  #known({ terms, shadowDenied }: CheckPlan): Decision | undefined {
+    for (const term of terms) {
+      if (term.limit.shadow) continue;
+      const state = this.#denials?.find(term);
+      if (state !== undefined) return decided([term], [state], 'CACHE', '', shadowDenied);
+    }
+    return undefined;
+  }
+
+  #remember(terms: readonly CheckTerm[], states: readonly LimitState[], askedMicros: number): void {
+    for (const [index, term] of terms.entries()) {
+      const state = states[index];
+      if (state !== undefined && !state.allowed && !term.limit.shadow) {
+        this.#denials?.keep(term, state, askedMicros);
+      }
+    }
+  }
+
+  #uncounted({ endpoint, identifier }: Check, { rule, pass, shadowDenied }: CheckPlan): Decision {
+    const bypassed = pass === 'BYPASS';
+    const limit = bypassed ? this.#rules().ruleFor(endpoint).termsFor(identifier).limits[0] : undefined;
+    const decision = uncounted(rule, limit, this.#clock(), pass ?? 'UNLIMITED');
+    return shadowDenied ? { ...decision, shadowDenied } : decision;
+  }
+
+  /** The limits that a receipt is of, as the rules have them now; without those they have no more. */
+  #taken({ parts }: Receipt): readonly Taken[] {
+    const rules = this.#rules();
+    return parts.flatMap(({ endpoint, identifier, keySuffix, cost, resetMicros }) => {
+      const { limits } = rules.ruleFor(endpoint).termsFor(identifier);
+      const limit = limits.find((each) => each.keySuffix === keySuffix);
+      if (limit === undefined) return [];
+      return [{ key: limitKey(endpoint, identifier) + keySuffix, limit, cost, resetMicros }];
+    });
   }
 }
 
-function bypasses(rule: Rule, roles: readonly string[]): boolean {
-  for (const role of roles) {
-    if (rule.bypassRoles.includes(role)) return true;
+/** The decisions on operations of which not all have room: none may go on before the last of them has. */
+function deniedTogether(decisions: readonly Decision[]): Decision[] {
+  const retryAfterMicros = Math.max(...decisions.map((each) => each.retryAfterMicros));
+  return decisions.map((each) => ({ ...each, allowed: false, retryAfterMicros }));
+}
+
+function takesLease(terms: readonly CheckTerm[]): boolean {
+  for (const { limit } of terms) {
+    if (limit.algorithm === 'CONCURRENCY') return true;
   }
   return false;
+}
+
+/** 96 random bits. */
+function newId(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+/** '' where nothing was taken, so that there is nothing to give back. */
+function receiptFor(id: string, { source, states }: Verdict, terms: readonly CheckTerm[]): string {
+  if (id === '' || source === 'FALLBACK_OPEN' || source === 'FALLBACK_CLOSED') return '';
+  return writeReceipt(id, source, terms, states);
 }
