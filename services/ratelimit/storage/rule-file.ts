@@ -1,0 +1,67 @@
+import { readFile, stat } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+import { defineRule, type Rule } from '../domain/rule.ts';
+import { type RulesYaml, readRulesYaml } from './rules-yaml.ts';
+
+/** A larger rules file is refused. */
+export const MAX_RULES_FILE_BYTES = 4 * 1024 * 1024;
+
+/** What takes the parser some 20 ms at most, and so less than a thread takes to start. */
+const SMALL_FILE_CHARACTERS = 16 * 1024;
+
+/** The rules file is missing, or has content that can't be used. */
+export class InvalidRuleFile extends Error {
+  /** One line each, beginning with the file, mostly as `<file>:<line>:<column> <field> <what>`. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('; '));
+    this.name = 'InvalidRuleFile';
+    this.problems = problems;
+  }
+}
+
+/** @throws InvalidRuleFile where it isn't there, can't be read, or is too large */
+export async function loadRuleFile(path: string): Promise<Buffer> {
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) throw new InvalidRuleFile([`${path} is not a file`]);
+    if (info.size > MAX_RULES_FILE_BYTES) {
+      throw new InvalidRuleFile([`${path} has more than ${MAX_RULES_FILE_BYTES} bytes`]);
+    }
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof InvalidRuleFile) throw error;
+    throw new InvalidRuleFile([`${path} can't be read: ${(error as NodeJS.ErrnoException).code ?? error}`]);
+  }
+}
+
+/**
+ * Reads the content of a rules file; a large one on a thread of its own, so that checks are answered meanwhile.
+ *
+ * @param path for the text of problems only
+ * @throws InvalidRuleFile with all that is wrong
+ */
+export async function parseRuleFile(path: string, content: Buffer): Promise<readonly Rule[]> {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch {
+    throw new InvalidRuleFile([`${path} is not UTF-8`]);
+  }
+  const isSmall = text.length <= SMALL_FILE_CHARACTERS;
+  const { definitions, problems } = isSmall ? readRulesYaml(text) : await readOnThread(path, text);
+  if (problems.length > 0) {
+    throw new InvalidRuleFile(problems.map((each) => (/^\d/.test(each) ? `${path}:${each}` : each)));
+  }
+  return definitions.map(defineRule);
+}
+
+function readOnThread(path: string, text: string): Promise<RulesYaml> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./rules-yaml-worker.ts', import.meta.url), { workerData: text });
+    worker.once('message', resolve);
+    // Deeply nested brackets, say, which overflow the parser's stack.
+    worker.once('error', (error) => reject(new InvalidRuleFile([`${path} can't be parsed: ${error}`])));
+  });
+}
