@@ -1,16 +1,18 @@
 import { setTimeout } from 'node:timers/promises';
+import type { CheckTerm } from '../domain/check-plan.ts';
 import { type Clock, epochMicros } from '../domain/clock.ts';
-import { counted, type Decision, failedClosed, uncounted } from '../domain/decision.ts';
-import type { DecisionStore } from '../domain/decision-store.ts';
-import type { Rule } from '../domain/rule.ts';
-import type { MemoryStore } from './memory-store.ts';
+import type { DecisionStore, Verdict, VerdictSource } from '../domain/decision-store.ts';
+import { StoreAway } from '../domain/errors.ts';
+import type { Ask, Taken } from '../domain/limit-store.ts';
+import { Breaker, type BreakerState } from './breaker.ts';
+import { LocalFallback } from './local-fallback.ts';
 import type { RedisStore } from './redis-store.ts';
+import { Settler } from './settler.ts';
 import { KeyUnusable, StoreUnavailable } from './store-errors.ts';
 
-/** `CLOSED`: Redis counts. `OPEN`: Redis is away, and the rules' fail policies answer. */
-export type BreakerState = 'CLOSED' | 'OPEN';
-
 export interface BreakerChange {
+  /** The shard; '' unless in a cluster. */
+  readonly lane: string;
   readonly state: BreakerState;
   /** For a log: what failed, or that Redis is back. Nothing secret. */
   readonly reason: string;
@@ -18,12 +20,14 @@ export interface BreakerChange {
 
 export interface GuardedStoreOptions {
   readonly redis: RedisStore;
-  /** Counts for `FAIL_LOCAL` rules while Redis is away. */
-  readonly local: MemoryStore;
+  /** How many processes share the limits, as of when Redis was last reached. Default: 1. */
+  readonly processes?: () => number;
   /** How often Redis is probed, in ms. Default: 250. */
   readonly probeEveryMs?: number;
   /** Default: {@link epochMicros}. */
   readonly clock?: Clock;
+  /** Most keys that are counted while Redis is away, and most that then owe something. Default: 1,000,000. */
+  readonly maxKeys?: number;
   /** Called once for each change, whatever number of checks failed. */
   readonly onChange?: (change: BreakerChange) => void;
   /** Called for keys that a healthy Redis cannot count, at most once a second. */
@@ -34,69 +38,130 @@ const LEAST_RETRY_MICROS = 1_000_000;
 const REPORT_EVERY_MICROS = 1_000_000;
 
 /**
- * Redis behind a circuit breaker: always an answer, by the rule's `onStoreFailure` where Redis gives none.
+ * Redis behind circuit breakers, one a lane: always an answer, by the rules' `onStoreFailure` where Redis gives none.
+ * The terms of an ask lie in one lane.
  *
- * The first failure opens the breaker, and from then on answers come at once, without Redis. A probe closes it again
- * within two intervals of Redis's return, after a real check has worked. While closed the same probe finds a Redis
- * that died or hangs before any check has to pay for that. It starts open, so that a service can start without Redis.
+ * The first failure opens a breaker, and from then on answers come at once, without Redis. Probes close it again within
+ * two intervals of Redis's return, after a real write has worked, and after what was taken locally meanwhile was added
+ * to Redis: the last of that goes out in the turn in which the breaker closes, so that the first check is decided after
+ * it. While closed the probes find a Redis that died or hangs before any check has to pay for that. Breakers start open,
+ * so that a service can start without Redis.
  *
  * A key that Redis refuses (another type lies under it) is answered by the rule's policy too, for that check only:
- * Redis is well, and the other keys go on being counted there.
+ * Redis is well, and the other keys go on being counted there. What is taken of it locally is not owed to Redis.
  */
 export class GuardedStore implements DecisionStore, Disposable {
   readonly #redis: RedisStore;
-  readonly #local: MemoryStore;
-  readonly #probeEveryMs: number;
+  readonly #local: LocalFallback;
+  readonly #settler: Settler;
   readonly #clock: Clock;
   readonly #onChange: (change: BreakerChange) => void;
   readonly #onKeyUnusable: (error: KeyUnusable) => void;
-  #state: BreakerState = 'OPEN';
-  #reason = 'not probed yet';
-  /** Grows whenever the breaker closes: a check sent before that tells nothing about Redis since. */
-  #epoch = 0;
-  #nextReportMicros = 0;
-  #probing: Promise<BreakerState> | undefined;
+  readonly #breakers = new Map<string, Breaker>();
   readonly #timer: NodeJS.Timeout;
+  #nextReportMicros = 0;
 
   constructor(options: GuardedStoreOptions) {
-    this.#redis = options.redis;
-    this.#local = options.local;
-    this.#probeEveryMs = options.probeEveryMs ?? 250;
-    this.#clock = options.clock ?? epochMicros;
+    const { redis, processes = () => 1, probeEveryMs = 250, clock = epochMicros, maxKeys } = options;
+    this.#redis = redis;
+    this.#clock = clock;
     this.#onChange = options.onChange ?? (() => undefined);
     this.#onKeyUnusable = options.onKeyUnusable ?? (() => undefined);
-    this.#timer = setInterval(() => void this.probe(), this.#probeEveryMs).unref();
+    this.#local = new LocalFallback({
+      processes,
+      laneOf: (key) => redis.laneOf(key),
+      retryMicros: Math.max(probeEveryMs * 1000, LEAST_RETRY_MICROS),
+      clock,
+      ...(maxKeys === undefined ? {} : { maxKeys }),
+    });
+    this.#settler = new Settler(redis, this.#local.debts, (error) => this.#report(error));
+    this.#timer = setInterval(() => this.#tick(), probeEveryMs).unref();
   }
 
+  /** `OPEN` where any lane is, or none is known yet. */
   get state(): BreakerState {
-    return this.#state;
+    if (this.#breakers.size === 0) return 'OPEN';
+    for (const { state } of this.#breakers.values()) {
+      if (state === 'OPEN') return 'OPEN';
+    }
+    return 'CLOSED';
   }
 
-  /** Why the breaker is in its state; for health and logs. */
+  /** Why, for health and logs: of the first lane that is away. */
   get reason(): string {
-    return this.#reason;
+    let reason = 'not probed yet';
+    for (const breaker of this.#breakers.values()) {
+      if (breaker.state === 'OPEN') return breaker.reason;
+      reason = breaker.reason;
+    }
+    return reason;
   }
 
-  decide(rule: Rule, key: string, cost: number): Promise<Decision> | Decision {
-    if (this.#state === 'OPEN') return this.#fallBack(rule, key, cost);
-    const epoch = this.#epoch;
-    return this.#redis.take(key, cost, rule.limit, rule.windowMicros).then(
-      (state) => counted(rule, state, 'REDIS'),
+  decide(ask: Ask<CheckTerm>): Promise<Verdict> | Verdict {
+    const breaker = this.#breakerOf((ask.terms[0] as CheckTerm).key);
+    if (breaker.state === 'OPEN') return this.#local.decide(ask, true);
+    const { epoch } = breaker;
+    return this.#redis.decide(ask).then(
+      (states) => ({ source: 'REDIS', states }),
       (error: unknown) => {
-        if (error instanceof KeyUnusable) this.#report(error);
-        else if (!(error instanceof StoreUnavailable)) throw error;
-        else if (epoch === this.#epoch) this.#become('OPEN', error.message);
-        return this.#fallBack(rule, key, cost);
+        if (error instanceof KeyUnusable) {
+          this.#report(error);
+          return this.#local.decide(ask, false);
+        }
+        if (!(error instanceof StoreUnavailable)) throw error;
+        breaker.fail(epoch, error.message);
+        return this.#local.decide(ask, true);
       },
     );
   }
 
-  /** Probes Redis now instead of at the next interval; tells the state after that. Never rejects. */
-  probe(): Promise<BreakerState> {
-    this.#probing ??= this.#probe().finally(() => {
-      this.#probing = undefined;
-    });
-    return this.#probing;
+  /**
+   * Gives back what was taken. Of what was taken locally and is settled since, leases alone can be given back; other
+   * units are there until they run out.
+   *
+   * @throws StoreAway also for leases that were taken locally, where Redis may know of them and can't be asked.
+   */
+  async refund(id: string, parts: readonly Taken[], source: VerdictSource): Promise<readonly number[]> {
+    if (source !== 'FALLBACK_LOCAL') return await this.#ask(parts, () => this.#redis.refund(id, parts));
+    const { units, owed } = this.#local.refund(id, parts);
+    const settled = parts.filter((part, at) => isLease(part) && owed[at] === 0);
+    if (settled.length === 0) return units;
+    const given = await this.#ask(settled, () => this.#redis.refund(id, settled));
+    return parts.map((part, at) => Math.max(units[at] ?? 0, given[settled.indexOf(part)] ?? 0));
+  }
+
+  /** @throws StoreAway also for leases that were taken locally and that this process doesn't know. */
+  async renew(id: string, parts: readonly Taken[], source: VerdictSource): Promise<readonly number[]> {
+    if (source !== 'FALLBACK_LOCAL') return await this.#ask(parts, () => this.#redis.renew(id, parts));
+    const local = this.#local.renew(id, parts);
+    const owed = parts.map((part) => this.#local.debts.renew(part, id));
+    const settled: Taken[] = [];
+    for (const [at, part] of parts.entries()) {
+      if ((owed[at] ?? 0) > 0) continue;
+      if (this.#breakerOf(part.key).state === 'CLOSED' || local[at] === 0) settled.push(part);
+      // Settled before, and away again: the longer lease is owed now.
+      else this.#local.debts.add(part, id);
+    }
+    const ends = parts.map((_, at) => Math.max(local[at] ?? 0, owed[at] ?? 0));
+    if (settled.length === 0) return ends;
+    const there = await this.#ask(settled, () => this.#redis.renew(id, settled));
+    return parts.map((part, at) => there[settled.indexOf(part)] ?? ends[at] ?? 0);
+  }
+
+  async reset(keys: readonly string[]): Promise<number> {
+    const local = this.#local.reset(keys);
+    const there = await this.#ask(
+      keys.map((key) => ({ key })),
+      () => this.#redis.reset(keys),
+    );
+    return Math.max(local, there);
+  }
+
+  /** Probes all lanes now instead of at the next interval; tells {@link state} after that. Never rejects. */
+  async probe(): Promise<BreakerState> {
+    this.#followLanes();
+    await Promise.all([...this.#breakers.values()].map((breaker) => breaker.probe()));
+    return this.state;
   }
 
   /**
@@ -106,48 +171,79 @@ export class GuardedStore implements DecisionStore, Disposable {
   async untilClosed(withinMs: number): Promise<BreakerState> {
     const deadline = performance.now() + withinMs;
     while ((await this.probe()) === 'OPEN' && performance.now() < deadline) await setTimeout(10);
-    return this.#state;
+    return this.state;
   }
 
-  /** Stops probing. Whoever made the stores disposes of them. */
+  /** Stops probing and forgets local counts. Whoever made the store of Redis disposes of it. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    this.#local[Symbol.dispose]();
   }
 
-  async #probe(): Promise<BreakerState> {
-    if (this.#state === 'CLOSED') {
-      try {
-        await this.#redis.ping();
-        return this.#state;
-      } catch {
-        // The probes' own connection may be all that broke. The one that checks use decides.
-      }
+  #tick(): void {
+    this.#followLanes();
+    this.#local.debts.sweep();
+    for (const [lane, breaker] of this.#breakers) {
+      void breaker.probe();
+      // Of a check that was sent before the breaker opened, and failed after it closed again.
+      if (breaker.state === 'CLOSED' && this.#local.debts.sizeOf(lane) > 0)
+        this.#settleRest(lane, breaker.epoch);
     }
+  }
+
+  /** Drops the breakers of lanes that are no more, and begins with those that are new. */
+  #followLanes(): void {
+    const lanes = this.#redis.lanes();
+    for (const lane of this.#breakers.keys()) {
+      if (lanes.includes(lane)) continue;
+      this.#breakers.delete(lane);
+      this.#local.debts.dropLane(lane);
+    }
+    for (const lane of lanes) this.#breakerFor(lane);
+  }
+
+  #breakerOf(key: string): Breaker {
+    return this.#breakerFor(this.#redis.laneOf(key));
+  }
+
+  #breakerFor(lane: string): Breaker {
+    let breaker = this.#breakers.get(lane);
+    if (breaker === undefined) {
+      breaker = new Breaker({
+        ping: () => this.#redis.ping(lane),
+        prepare: () => this.#redis.prepare(lane),
+        recover: () => this.#settler.most(lane),
+        onClosing: (epoch) => this.#settleRest(lane, epoch),
+        onChange: (state, reason) => this.#onChange({ lane, state, reason }),
+      });
+      this.#breakers.set(lane, breaker);
+      void breaker.probe();
+    }
+    return breaker;
+  }
+
+  #settleRest(lane: string, epoch: number): void {
+    this.#settler.rest(lane).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.#breakers.get(lane)?.fail(epoch, error.message);
+    });
+  }
+
+  /** For what only Redis can do: none of it where a lane of the parts is away. */
+  async #ask<T>(parts: readonly { readonly key: string }[], call: () => Promise<T>): Promise<T> {
+    const breakers = new Set(parts.map(({ key }) => this.#breakerOf(key)));
+    for (const { state, reason } of breakers) {
+      if (state === 'OPEN') throw new StoreAway(reason);
+    }
+    const epochs = [...breakers].map((breaker) => [breaker, breaker.epoch] as const);
     try {
-      await this.#redis.prepare();
-      this.#become('CLOSED', 'Redis counts');
+      return await call();
     } catch (error) {
-      this.#become('OPEN', error instanceof Error ? error.message : String(error));
-    }
-    return this.#state;
-  }
-
-  #become(state: BreakerState, reason: string): void {
-    this.#reason = reason;
-    if (state === this.#state) return;
-    this.#state = state;
-    if (state === 'CLOSED') this.#epoch++;
-    this.#onChange({ state, reason });
-  }
-
-  #fallBack(rule: Rule, key: string, cost: number): Decision {
-    switch (rule.onStoreFailure) {
-      case 'FAIL_LOCAL':
-        return counted(rule, this.#local.take(key, cost, rule.limit, rule.windowMicros), 'FALLBACK_LOCAL');
-      case 'FAIL_OPEN':
-        return uncounted(rule, this.#clock(), 'FALLBACK_OPEN');
-      case 'FAIL_CLOSED':
-        return failedClosed(rule, this.#clock(), Math.max(this.#probeEveryMs * 1000, LEAST_RETRY_MICROS));
+      if (error instanceof KeyUnusable) this.#report(error);
+      else if (!(error instanceof StoreUnavailable)) throw error;
+      // Which of several lanes failed can't be told; their own probes will.
+      else if (epochs.length === 1) for (const [breaker, epoch] of epochs) breaker.fail(epoch, error.message);
+      throw new StoreAway(error.message);
     }
   }
 
@@ -157,4 +253,8 @@ export class GuardedStore implements DecisionStore, Disposable {
     this.#nextReportMicros = now + REPORT_EVERY_MICROS;
     this.#onKeyUnusable(error);
   }
+}
+
+function isLease({ limit }: Taken): boolean {
+  return limit.algorithm === 'CONCURRENCY';
 }

@@ -1,8 +1,11 @@
 import { ReplyError } from 'ioredis';
 import { KeyUnusable, StoreUnavailable } from './store-errors.ts';
 
-/** Error codes of a Redis that is well and objects to this call: a foreign key, or a fault in the script. */
-const KEY_AT_FAULT = new Set(['WRONGTYPE', 'ERR']);
+/**
+ * Error codes of a Redis that is well and objects to this call: a foreign key, a fault in the script, keys of several
+ * slots, or several keys of a slot that is being moved between two nodes.
+ */
+const KEY_AT_FAULT = new Set(['WRONGTYPE', 'ERR', 'CROSSSLOT', 'TRYAGAIN']);
 
 /**
  * Sorts what ioredis rejects with into the two cases that the breaker tells apart.
@@ -12,6 +15,10 @@ const KEY_AT_FAULT = new Set(['WRONGTYPE', 'ERR']);
  */
 export function redisFailure(error: unknown): StoreUnavailable | KeyUnusable {
   if (error instanceof StoreUnavailable || error instanceof KeyUnusable) return error;
+  // ioredis's own text for a connection that was lost names an option of ioredis.
+  if (error instanceof Error && error.name === 'MaxRetriesPerRequestError') {
+    return new StoreUnavailable('the connection was lost before the answer came');
+  }
   const message = error instanceof Error ? error.message : String(error);
   return error instanceof ReplyError ? replyFailure(message) : new StoreUnavailable(message);
 }

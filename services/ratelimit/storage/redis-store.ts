@@ -1,153 +1,221 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
-import type { LimitState, LimitStore } from '../domain/limit-store.ts';
-import { CheckBatch } from './check-batch.ts';
-import { closeRedis, connectRedis } from './redis-connection.ts';
-import { redisFailure } from './redis-failure.ts';
+import type { RedisTarget } from '../../../runtime/redis-target.ts';
+import type { Limit } from '../domain/limit.ts';
+import type { Debt } from '../domain/limit-model.ts';
+import type { Ask, LimitState, LimitStore, Taken } from '../domain/limit-store.ts';
+import { AskBatch } from './ask-batch.ts';
+import { bySlot, eachSlot } from './by-slot.ts';
+import { type Call, isRefusal } from './insistence.ts';
+import { LaneProbe } from './lane-probe.ts';
+import { nobodyHolds, RedisCalls, scriptCall } from './redis-calls.ts';
+import { replyFailure } from './redis-failure.ts';
+import { connectNodes, type RedisNodes } from './redis-nodes.ts';
+import { DECIDE, limitSpec, REFUND, RENEW, SETTLE } from './scripts.ts';
 import { KeyUnusable, StoreUnavailable } from './store-errors.ts';
 import { withinBudget } from './within-budget.ts';
 
-const SCRIPT = readFileSync(new URL('./sliding-window-log.lua', import.meta.url), 'utf8');
-const SCRIPT_SHA = createHash('sha1').update(SCRIPT).digest('hex');
+/** Redis runs a batch in one go, serving nobody else for up to half a millisecond; more would save little more. */
+const MAX_TERMS = 64;
 
-/** Redis runs a batch in one go, serving nobody else for 0.2 to 0.5 ms; more checks a call would save little more. */
-const MAX_BATCH = 32;
+/** A bulk of debts takes longer than a check. */
+const LEAST_SETTLE_BUDGET_MS = 1_000;
 
-/**
- * A key of no limit: those have a second colon before the brace. New each time, since a full Redis refuses only
- * scripts whose first write needs memory, and dropping dead units does not.
- */
-const trialKey = () => `ratelimit:{trial-${randomUUID()}}`;
+/** What is consumed of a key, to be added to what Redis has. */
+export interface Settlement {
+  readonly key: string;
+  readonly limit: Limit;
+  readonly debt: Debt;
+}
 
 export interface RedisStoreOptions {
-  /** `redis://` or `rediss://`; see {@link connectRedis}. */
-  readonly url: string;
-  /** Most time that a check may wait for Redis, in ms. Default: 50. */
+  readonly target: RedisTarget;
+  /** Most time that a call may wait for Redis, in ms. Default: 50. */
   readonly budgetMs?: number;
+  /**
+   * Called where only a key at which nothing is decided can't be used: that of a shadow limit, or one to be settled.
+   * All other faults are rejections.
+   */
+  readonly onKeyUnusable?: (error: KeyUnusable) => void;
 }
 
 /**
- * Counts in Redis (one instance), by sliding-window-log.lua.
+ * Counts in Redis, by the scripts in lua/: in one server, in the master that sentinels tell of, or in the nodes of a
+ * cluster.
  *
- * Checks that are asked for in one turn of the event loop share one EVALSHA and so one round trip: a third of the CPU
- * of a call each, on both sides. A check fails with {@link StoreUnavailable} at once where there is no connection,
- * and after the time budget where Redis hangs; with {@link KeyUnusable} where only its key is at fault. One that ran
- * out of time may still be counted, when Redis wakes up and reads its socket: the caller must not ask again for the
- * same operation.
+ * Asks of one turn of the event loop share one EVALSHA (in a cluster those of a slot), and so one round trip: a third
+ * of the CPU of a call each, on both sides. All terms of an ask must lie in one slot.
+ *
+ * Every call fails with {@link StoreUnavailable} at once where there is no connection, and after the time budget where
+ * Redis hangs; with {@link KeyUnusable} where only its keys are at fault. One that ran out of time may still be
+ * counted, when Redis wakes up and reads its socket: the caller must not ask again for the same operation. What Redis
+ * refused without running it is sent again within the budget: see {@link insist}.
+ *
+ * A lane is what fails by itself: a node of a cluster, else all there is. Calls for one lane go down one connection in
+ * the order in which they were made.
  */
 export class RedisStore implements LimitStore, AsyncDisposable {
   readonly source = 'REDIS';
   readonly #budgetMs: number;
-  readonly #checks: Redis;
-  /** A connection of its own, so that a probe never waits behind checks. */
-  readonly #probes: Redis;
-  #batch = new CheckBatch();
-  #lastError = 'not connected yet';
+  readonly #onKeyUnusable: (error: KeyUnusable) => void;
+  readonly #nodes: RedisNodes;
+  /** Connections of their own, so that a probe never waits behind checks. */
+  readonly #probeNodes: RedisNodes;
+  readonly #calls: RedisCalls;
+  readonly #probe: LaneProbe;
+  /** Asks that wait for the end of this turn, by slot. */
+  readonly #waiting = new Map<number, AskBatch>();
 
-  /** Connects in the background. @throws TypeError where the URL is not one of Redis. */
-  constructor({ url, budgetMs = 50 }: RedisStoreOptions) {
+  /** Connects in the background. */
+  constructor({ target, budgetMs = 50, onKeyUnusable = () => undefined }: RedisStoreOptions) {
     this.#budgetMs = budgetMs;
-    this.#checks = connectRedis(url, 'ratelimit-checks');
-    this.#probes = connectRedis(url, 'ratelimit-probes');
-    for (const client of [this.#checks, this.#probes]) {
-      client.on('error', (error) => {
-        this.#lastError = error.message;
-      });
-      // What to say should it go away again without an error.
-      client.on('ready', () => {
-        this.#lastError = 'connection lost';
-      });
-    }
+    this.#onKeyUnusable = onKeyUnusable;
+    this.#nodes = connectNodes(target, 'ratelimit-checks');
+    this.#probeNodes = connectNodes(target, 'ratelimit-probes');
+    this.#calls = new RedisCalls(this.#nodes, budgetMs);
+    this.#probe = new LaneProbe(this.#nodes, this.#probeNodes, budgetMs);
   }
 
-  take(key: string, cost: number, limit: number, windowMicros: number): Promise<LimitState> {
-    if (this.#checks.status !== 'ready') return Promise.reject(new StoreUnavailable(this.#lastError));
+  /** The lane of a key: '' unless in a cluster, and there while nobody is known to hold the key. */
+  laneOf(key: string): string {
+    return this.#nodes.ownerOf(this.#nodes.slotOf(key))?.lane ?? '';
+  }
+
+  /** All lanes as known now: [''] unless in a cluster, and there while nothing is known of it. */
+  lanes(): readonly string[] {
+    return this.#nodes.lanes();
+  }
+
+  decide(ask: Ask): Promise<readonly LimitState[]> {
+    const slot = this.#nodes.slotOf(ask.terms[0]?.key ?? '');
+    const owner = this.#nodes.ownerOf(slot);
+    if (!owner?.isReady) return Promise.reject(owner?.away() ?? nobodyHolds());
     return new Promise((resolve, reject) => {
-      const size = this.#batch.add(key, cost, limit, windowMicros, resolve, reject);
-      // Immediates run once all sockets that had something to read were read.
-      if (size === 1) setImmediate(this.#sendScheduled, this.#batch);
-      else if (size === MAX_BATCH) this.#send();
+      let batch = this.#waiting.get(slot);
+      if (batch !== undefined && batch.keys.length + ask.terms.length > MAX_TERMS) {
+        this.#decide(slot, batch);
+        batch = undefined;
+      }
+      if (batch === undefined) {
+        batch = new AskBatch(this.#onKeyUnusable);
+        // Immediates run once all sockets that had something to read were read.
+        if (this.#waiting.size === 0) setImmediate(this.#sendWaiting);
+        this.#waiting.set(slot, batch);
+      }
+      batch.add(ask, resolve, reject);
     });
   }
 
-  /**
-   * Round-trip time of a PING, in ms.
-   *
-   * @throws StoreUnavailable where Redis does not answer within the budget.
-   */
-  async ping(): Promise<number> {
-    if (this.#probes.status !== 'ready') throw new StoreUnavailable(this.#lastError);
-    const start = performance.now();
-    await this.#ofRedis(this.#probes.ping());
-    return performance.now() - start;
+  async refund(id: string, parts: readonly Taken[]): Promise<readonly number[]> {
+    this.#sendWaiting();
+    return await eachSlot(parts, this.#slotOf, async (slot, group) => {
+      const marker = `${group[0]?.key}@${id}`;
+      const values = group.flatMap(({ limit, cost, resetMicros }) => [limitSpec(limit), cost, resetMicros]);
+      const keys = [marker, ...group.map(({ key }) => key)];
+      const longest = Math.max(...group.map(({ limit }) => lifetimeMs(limit)));
+      return numbers(await this.#calls.run(slot, scriptCall(REFUND, keys, [id, longest + 1_000, ...values])));
+    });
   }
 
-  /**
-   * Finds out whether checks can be counted: loads the script and takes a unit of a key of its own, on the connection
-   * that checks use. So it also fails on a replica, on a full Redis, and where rights are missing, all of which
-   * answer PING. Having failed it replaces that connection, which may be the only broken thing.
-   *
-   * @throws StoreUnavailable
-   */
-  async prepare(): Promise<void> {
-    if (this.#checks.status !== 'ready') throw new StoreUnavailable(this.#lastError);
-    try {
-      await this.#ofRedis(this.#checks.script('LOAD', SCRIPT));
-      await this.#ofRedis(this.#checks.evalsha(SCRIPT_SHA, 1, trialKey(), 1, 1, 1));
-    } catch (error) {
-      this.#checks.stream?.destroy();
-      throw error;
-    }
+  async renew(id: string, parts: readonly Taken[]): Promise<readonly number[]> {
+    this.#sendWaiting();
+    return await eachSlot(parts, this.#slotOf, async (slot, group) => {
+      const values = group.flatMap(({ limit, cost }) => [limitSpec(limit), cost]);
+      const keys = group.map(({ key }) => key);
+      return numbers(await this.#calls.run(slot, scriptCall(RENEW, keys, [id, ...values])));
+    });
   }
 
-  /** Closes both connections at once; checks under way fail. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#lastError = 'closed';
-    closeRedis(this.#checks);
-    closeRedis(this.#probes);
+  async reset(keys: readonly string[]): Promise<number> {
+    this.#sendWaiting();
+    const groups = bySlot(keys, (key) => this.#nodes.slotOf(key));
+    const counts = await Promise.all(
+      groups.map(({ slot, items }) => this.#calls.run(slot, (client) => client.unlink(...items))),
+    );
+    return numbers(counts).reduce((sum, count) => sum + count, 0);
   }
 
-  readonly #sendScheduled = (batch: CheckBatch): void => {
-    // A batch that filled up meanwhile is on its way.
-    if (batch === this.#batch) this.#send();
-  };
-
-  #send(): void {
-    const batch = this.#batch;
-    this.#batch = new CheckBatch();
-    this.#inBudget(this.#evaluate(batch)).then(
-      (reply) => batch.settle(reply),
-      (error: StoreUnavailable | KeyUnusable) => batch.fail(error),
+  /** Adds what was consumed while Redis could not be asked. What is asked after this call is decided after it. */
+  async settle(entries: readonly Settlement[]): Promise<void> {
+    this.#sendWaiting();
+    const groups = bySlot(entries, this.#slotOf);
+    const budgetMs = Math.max(this.#budgetMs, LEAST_SETTLE_BUDGET_MS);
+    await Promise.all(
+      groups.map(async ({ slot, items }) => {
+        const keys = items.map(({ key }) => key);
+        const values = items.flatMap(({ limit, debt }) => [limitSpec(limit), debt.length, ...debt]);
+        // By its source: were it sent again after a NOSCRIPT, what was asked meanwhile would be decided before it.
+        const call: Call = (client) => client.eval(SETTLE.source, keys.length, ...keys, ...values);
+        for (const text of (await this.#calls.run(slot, call, budgetMs)) as readonly string[]) {
+          const failure = replyFailure(text);
+          // A Redis that takes no writes: what is owed stays owed.
+          if (failure instanceof StoreUnavailable) throw failure;
+          this.#onKeyUnusable(failure);
+        }
+      }),
     );
   }
 
-  async #evaluate(batch: CheckBatch): Promise<unknown> {
-    const keys = batch.keys.length;
-    try {
-      return await this.#checks.evalsha(SCRIPT_SHA, keys, ...batch.keys, ...batch.numbers);
-    } catch (error) {
-      // Redis forgets scripts (restart, failover, SCRIPT FLUSH). It has not run then, so nothing counts twice; EVAL
-      // makes it known again.
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return await this.#checks.eval(SCRIPT, keys, ...batch.keys, ...batch.numbers);
-    }
+  /** Round-trip time of a PING, in ms. @throws StoreUnavailable where the lane does not answer within the budget. */
+  ping(lane: string): Promise<number> {
+    return this.#probe.ping(lane);
   }
 
-  /** For commands that are about Redis and no check's key: all failures are its own. */
-  async #ofRedis<T>(reply: Promise<T>): Promise<T> {
-    try {
-      return await this.#inBudget(reply);
-    } catch (error) {
-      throw error instanceof KeyUnusable ? new StoreUnavailable(error.message) : error;
-    }
+  /** Finds out whether a lane can count: see {@link LaneProbe.prepare}. @throws StoreUnavailable */
+  prepare(lane: string): Promise<void> {
+    return this.#probe.prepare(lane);
   }
 
-  async #inBudget<T>(reply: Promise<T>): Promise<T> {
-    try {
-      return await withinBudget(reply, this.#budgetMs);
-    } catch (error) {
-      throw redisFailure(error);
-    }
+  /** Closes all connections at once; calls under way fail. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#nodes[Symbol.dispose]();
+    this.#probeNodes[Symbol.dispose]();
   }
+
+  readonly #slotOf = ({ key }: { readonly key: string }): number => this.#nodes.slotOf(key);
+
+  readonly #sendWaiting = (): void => {
+    // What goes to one node leaves in one write: a tenth less CPU where a turn asks of many slots.
+    const streams =
+      this.#waiting.size > 1 ? this.#nodes.lanes().map((lane) => this.#nodes.at(lane)?.client.stream) : [];
+    for (const stream of streams) stream?.cork();
+    for (const [slot, batch] of this.#waiting) this.#decide(slot, batch);
+    this.#waiting.clear();
+    for (const stream of streams) stream?.uncork();
+  };
+
+  #decide(slot: number, batch: AskBatch, deadlineMs = performance.now() + this.#budgetMs): void {
+    const call = scriptCall(DECIDE, batch.keys, batch.values);
+    const node = this.#nodes.ownerOf(slot);
+    if (!node?.isReady) {
+      batch.fail(node?.away() ?? nobodyHolds());
+      return;
+    }
+    withinBudget(call(node.client, false), deadlineMs - performance.now()).then(
+      (reply) => batch.settle(reply),
+      (error: unknown) => {
+        // Of a slot on its way between two nodes some asks can be decided, and those for keys on both sides can not.
+        if (batch.size > 1 && isRefusal(error) && /^(?:ASK|TRYAGAIN)/.test(error.message)) {
+          for (const alone of batch.split()) this.#decide(slot, alone, deadlineMs);
+          return;
+        }
+        this.#calls.recover(slot, node, call, error, deadlineMs).then(
+          (reply) => batch.settle(reply),
+          (failure: StoreUnavailable | KeyUnusable) => batch.fail(failure),
+        );
+      },
+    );
+  }
+}
+
+/** The numbers of a reply. @throws what stands in it for a key that is at fault */
+function numbers(reply: unknown): readonly number[] {
+  if (!Array.isArray(reply)) throw new KeyUnusable('the script gave a reply of another shape');
+  for (const value of reply) {
+    if (typeof value !== 'number') throw replyFailure(String(value));
+  }
+  return reply;
+}
+
+/** The longest that anything taken of a limit can count, in ms. */
+function lifetimeMs({ limit, windowMicros, burst }: Limit): number {
+  return Math.ceil((Math.max(1, burst / limit) * windowMicros) / 1_000);
 }

@@ -8,8 +8,9 @@ import { StoreUnavailable } from './store-errors.ts';
  */
 export function withinBudget<T>(promise: Promise<T>, budgetMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const expire = () => reject(new StoreUnavailable(`no answer within ${budgetMs} ms`));
-    const timer = setTimeout(() => setImmediate(expire), budgetMs);
+    const waitMs = Math.max(0, Math.round(budgetMs));
+    const expire = () => reject(new StoreUnavailable(`no answer within ${waitMs} ms`));
+    const timer = setTimeout(() => setImmediate(expire), waitMs);
     promise.then(
       (value) => {
         clearTimeout(timer);

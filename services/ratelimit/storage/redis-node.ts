@@ -1,0 +1,40 @@
+import type { Redis } from 'ioredis';
+import { closeRedis, connectServer } from '../../../runtime/redis-connection.ts';
+import type { redisOptions } from '../../../runtime/redis-options.ts';
+import { StoreUnavailable } from './store-errors.ts';
+
+/** A connection to one server, and why it is not there when it is not. */
+export class RedisNode implements Disposable {
+  /** `host:port` in a cluster, else ''. */
+  readonly lane: string;
+  readonly client: Redis;
+  #lastError = 'not connected yet';
+
+  /** Connects in the background, and for good. */
+  constructor(lane: string, options: ReturnType<typeof redisOptions>) {
+    this.lane = lane;
+    this.client = connectServer(options);
+    this.client.on('error', (error) => {
+      this.#lastError = error.message;
+    });
+    // What to say should it go away again without an error.
+    this.client.on('ready', () => {
+      this.#lastError = 'connection lost';
+    });
+  }
+
+  get isReady(): boolean {
+    return this.client.status === 'ready';
+  }
+
+  /** What a call fails with while it is not ready. */
+  away(): StoreUnavailable {
+    return new StoreUnavailable(this.#lastError);
+  }
+
+  /** Closes at once; calls under way fail. */
+  [Symbol.dispose](): void {
+    this.#lastError = 'closed';
+    closeRedis(this.client);
+  }
+}
