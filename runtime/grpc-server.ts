@@ -47,6 +47,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.keepalive_time_ms': options.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+    // Counters of each call, socket and message for a service that this port does not offer.
+    'grpc.enable_channelz': 0,
   });
   const streams = new EndlessStreams();
   for (const table of options.services) mountOnGrpc(server, table);

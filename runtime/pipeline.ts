@@ -16,7 +16,7 @@ import {
   type StreamHandler,
   type UnaryHandler,
 } from './service-table.ts';
-import { StreamContext } from './stream-context.ts';
+import { itemErrorKey, StreamContext } from './stream-context.ts';
 import { enforce, type RequestRules } from './validation.ts';
 
 /** Stands in for a request message whose bytes could not be decoded. */
@@ -131,6 +131,7 @@ export class Pipeline {
       // A consumer that stops reading ends the generator without an error.
       let outcome: ConnectError | undefined = abortError(undefined);
       const call = pipeline.#begin(outer);
+      outer.values.set(itemErrorKey, (error) => pipeline.#map(error, call, context.signal));
       try {
         call.caller = pipeline.#authenticate(outer);
         yield* handler(admit(request), context);

@@ -1,4 +1,13 @@
-import type { HandlerContext } from '@connectrpc/connect';
+import { Code, ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect';
+
+/**
+ * Set for streams: what the caller is told of an error that fails one item and not the stream. The same as of an error
+ * that fails a call, and an unexpected one is logged alike.
+ */
+export const itemErrorKey = createContextKey<(error: unknown) => ConnectError>(
+  () => new ConnectError('internal error', Code.Internal),
+  { description: 'item error' },
+);
 
 /** A call's context whose signal is also aborted by a second signal: a stream ends when the server shuts down. */
 export class StreamContext implements HandlerContext {

@@ -12,6 +12,39 @@ export class Violations {
     if (this.found.length < MAX_VIOLATIONS) this.found.push({ field, description });
   }
 
+  /**
+   * Checks a list: 1 to `most` entries, and each of them by `check`, whose fields are named by their place in the list,
+   * for example `checks[3].endpoint`.
+   */
+  entries<T>(
+    field: string,
+    list: readonly T[],
+    most: number,
+    check?: (entry: T, violations: Violations) => void,
+  ): void {
+    if (list.length === 0) this.add(field, 'must not be empty');
+    else if (list.length > most) this.add(field, `must have at most ${most} entries`);
+    else if (check !== undefined) {
+      for (const [index, entry] of list.entries()) {
+        const within = new Violations();
+        check(entry, within);
+        this.#addAll(`${field}[${index}]`, within);
+      }
+    }
+  }
+
+  /** Checks a message that must be there. Its fields are named by their path, for example `check.endpoint`. */
+  part<T>(field: string, part: T | undefined, check: (part: T, violations: Violations) => void): void {
+    const within = new Violations();
+    if (part === undefined) this.add(field, 'must be set');
+    else check(part, within);
+    this.#addAll(field, within);
+  }
+
+  #addAll(path: string, { found }: Violations): void {
+    for (const { field, description } of found) this.add(`${path}.${field}`, description);
+  }
+
   /** Checks that a text is not empty, and its length in bytes of UTF-8. */
   text(field: string, text: string, maxBytes: number): void {
     if (text === '') this.add(field, 'must not be empty');

@@ -1,5 +1,7 @@
 import { CallerKeys } from '../../runtime/caller-auth.ts';
 import { commonSettings, requireCallerAuthentication } from '../../runtime/common-settings.ts';
+import { redisSecretProblems, redisSettings, redisTarget } from '../../runtime/redis-settings.ts';
+import type { RedisTarget } from '../../runtime/redis-target.ts';
 import {
   booleanSetting,
   choiceSetting,
@@ -9,8 +11,8 @@ import {
   readSettings,
   type SettingValues,
   secretSetting,
+  textSetting,
 } from '../../runtime/settings.ts';
-import { redisPasswordProblem, redisUrlSetting } from '../../runtime/store-urls.ts';
 
 /** Every setting of the service. */
 export const settings = {
@@ -28,7 +30,7 @@ export const settings = {
     ['all', 'errors', 'off'],
     'Which calls are logged. `all` writes a line for each check.',
   ),
-  redisUrl: redisUrlSetting(
+  ...redisSettings(
     'The Redis (or Valkey) that replicas share their counts in. Unset: each process counts by itself, in memory.',
   ),
   redisTimeoutMs: integerSetting(
@@ -38,10 +40,35 @@ export const settings = {
     'How long a check may wait for Redis before the rule decides without it, in milliseconds.',
   ),
   enabled: booleanSetting('RATE_LIMIT_ENABLED', true, 'false allows everything and counts nothing.'),
+  rulesFile: textSetting(
+    'RATELIMIT_RULES_FILE',
+    undefined,
+    'The rules, as a YAML file (deploy/rules.example.yaml), read again when it changes. Unset: the built-in rules.',
+  ),
+  rulesSnapshot: textSetting(
+    'RATELIMIT_RULES_SNAPSHOT',
+    undefined,
+    'A file that this process keeps the live rules in, for a start while Redis is away or empty. One for each process. Unset: none.',
+  ),
+  replicas: integerSetting(
+    'RATELIMIT_REPLICAS',
+    0,
+    { min: 0, max: 100_000 },
+    'How many processes share the limits: while Redis is away each enforces this part of the limit of rules that FAIL_LOCAL. 0: as many as were there when Redis was last reached.',
+  ),
+  denialCacheKeys: integerSetting(
+    'RATELIMIT_DENIAL_CACHE_KEYS',
+    100_000,
+    { min: 0, max: 10_000_000 },
+    'How many denied keys are answered from memory until they have room, some 200 bytes each. 0: every check asks Redis.',
+  ),
 };
 
-/** Values of {@link settings}. */
-export type RateLimitConfig = SettingValues<typeof settings>;
+/** Values of {@link settings}, and what follows from them. */
+export type RateLimitConfig = SettingValues<typeof settings> & {
+  /** Where the counts are; undefined: in memory. */
+  readonly redis: RedisTarget | undefined;
+};
 
 /**
  * Reads the service's settings.
@@ -51,9 +78,9 @@ export type RateLimitConfig = SettingValues<typeof settings>;
 export function readConfig(env: Readonly<Record<string, string | undefined>>): RateLimitConfig {
   const config = readSettings(settings, env);
   requireCallerAuthentication(config, settings.callerKeys.env, config.callerKeys !== undefined);
-  if (config.environment === 'production' && config.redisUrl !== undefined) {
-    const problem = redisPasswordProblem(config.redisUrl);
-    if (problem !== undefined) throw new InvalidSettings([`${settings.redisUrl.env} ${problem}`]);
+  if (config.environment === 'production') {
+    const problems = redisSecretProblems(config);
+    if (problems.length > 0) throw new InvalidSettings(problems);
   }
-  return config;
+  return { ...config, redis: redisTarget(config) };
 }

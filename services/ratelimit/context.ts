@@ -1,13 +1,27 @@
 import type { Logger } from '../../runtime/logger.ts';
+import type { RedisTarget } from '../../runtime/redis-target.ts';
+import { InvalidSettings } from '../../runtime/settings.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
-import type { RateLimitConfig } from './config.ts';
+import { type RateLimitConfig, settings } from './config.ts';
+import { epochMicros } from './domain/clock.ts';
+import { DecisionFeed } from './domain/decision-feed.ts';
 import { DirectStore } from './domain/decision-store.ts';
-import { DEFAULT_RULES } from './domain/default-rules.ts';
+import { DecisionTail } from './domain/decision-tail.ts';
+import { DenialCache } from './domain/denial-cache.ts';
 import { Limiter } from './domain/limiter.ts';
-import { RuleSet } from './domain/rule-set.ts';
+import type { RuleBook } from './domain/rule-book.ts';
+import { TopKeys } from './domain/top-keys.ts';
+import { TopLimited } from './domain/top-limited.ts';
+import { CrossSlotStore } from './storage/cross-slot-store.ts';
 import { GuardedStore } from './storage/guarded-store.ts';
+import { keySlot } from './storage/key-slot.ts';
 import { MemoryStore } from './storage/memory-store.ts';
+import { openRuleBook } from './storage/open-rule-book.ts';
 import { RedisStore } from './storage/redis-store.ts';
+import { Replicas } from './storage/replicas.ts';
+import { RoomChannel } from './storage/room-channel.ts';
+import { InvalidRuleFile } from './storage/rule-file.ts';
+import { TopShared } from './storage/top-shared.ts';
 
 /** How long a start waits for Redis before the service opens its ports without it. */
 const START_WAIT_MS = 2000;
@@ -15,37 +29,91 @@ const START_WAIT_MS = 2000;
 /** What the handlers work with. Disposing it closes the stores. */
 export interface RateLimitContext extends AsyncDisposable {
   readonly limiter: Limiter;
+  readonly rules: RuleBook;
+  readonly top: TopLimited;
+  readonly tail: DecisionTail;
   /** Stores to watch; none where counting is in memory. */
   readonly monitors: readonly StoreMonitor[];
   /** Whether checks can be answered: always, once Redis was reached for the first time. */
   readonly ready: () => boolean;
 }
 
-/** Builds the stores that the settings ask for. Waits a moment for Redis, but does not need it. */
+/**
+ * Builds the stores that the settings ask for. Waits a moment for Redis, but does not need it.
+ *
+ * @throws InvalidSettings where there is a rules file that can't be used
+ */
 export async function createContext(config: RateLimitConfig, logger: Logger): Promise<RateLimitContext> {
   await using resources = new AsyncDisposableStack();
-  const local = resources.use(new MemoryStore());
-  const rules = new RuleSet(DEFAULT_RULES);
-  const { enabled, redisUrl } = config;
-  if (redisUrl === undefined) {
-    logger.warn('REDIS_URL is not set: counting in memory, by this process alone');
-    const limiter = new Limiter({ rules, store: new DirectStore(local), enabled });
-    return owning(resources.move(), { limiter, monitors: [], ready: () => true });
-  }
+  const tail = new DecisionTail();
+  const keys = resources.use(new TopKeys());
+  const observer = new DecisionFeed(keys, tail);
+  const { enabled, redis: target } = config;
+  // Both wait for Redis, at the same time.
+  const [counting, rules] = await settled(
+    target === undefined ? countInMemory(resources, logger) : countInRedis(target, config, resources, logger),
+    openRules(config, resources, logger),
+  );
+  const limiter = new Limiter({ ...counting, rules: () => rules.current, enabled, observer });
+  const top = new TopLimited(
+    keys,
+    target === undefined ? undefined : sharedTop(target, keys, resources, logger),
+  );
+  const { monitors, ready } = counting;
+  const owned = resources.move();
+  return {
+    limiter,
+    rules,
+    top,
+    tail,
+    monitors,
+    ready,
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  };
+}
 
-  const redis = resources.use(new RedisStore({ url: redisUrl, budgetMs: config.redisTimeoutMs }));
-  let reached = false;
+/** What decides, and how it is watched. */
+interface Counting extends Pick<RateLimitContext, 'monitors' | 'ready'> {
+  readonly store: ConstructorParameters<typeof Limiter>[0]['store'];
+  readonly denials?: DenialCache;
+  readonly onRoom?: (keys: readonly string[]) => void;
+}
+
+async function countInMemory(resources: AsyncDisposableStack, logger: Logger): Promise<Counting> {
+  logger.warn(`${settings.redisUrl.env} is not set: counting in memory, by this process alone`);
+  const memory = resources.use(new MemoryStore());
+  return { store: new DirectStore(memory), monitors: [], ready: () => true };
+}
+
+async function countInRedis(
+  target: RedisTarget,
+  config: RateLimitConfig,
+  resources: AsyncDisposableStack,
+  logger: Logger,
+): Promise<Counting> {
+  const onRefused = (reason: string) =>
+    logger.error({ reason }, 'Redis refuses what replicas tell each other by');
+  const replicas = resources.use(
+    new Replicas({ target, onRefused, ...(config.replicas === 0 ? {} : { fixed: config.replicas }) }),
+  );
+  // A key that is asked for by every request must not fill the log.
+  const onKeyUnusable = atMostEachSecond((error: Error) =>
+    logger.error({ err: error }, 'a key in Redis can not be used for counting'),
+  );
+  const redis = resources.use(new RedisStore({ target, budgetMs: config.redisTimeoutMs, onKeyUnusable }));
   const guarded = resources.use(
     new GuardedStore({
       redis,
-      local,
-      onChange({ state, reason }) {
-        if (state === 'CLOSED') logger.info({ reason }, 'counting in Redis');
-        else logger.error({ reason }, 'Redis is away: answering by the rules’ failure policies');
+      processes: () => replicas.count,
+      onChange({ state, reason, lane }) {
+        const facts = lane === '' ? { reason } : { reason, shard: lane };
+        if (state === 'CLOSED') logger.info(facts, 'counting in Redis');
+        else logger.error(facts, 'Redis is away: answering by the rules’ failure policies');
       },
-      onKeyUnusable: (error) => logger.error({ err: error }, 'a key in Redis can not be used for counting'),
+      onKeyUnusable,
     }),
   );
+  let reached = false;
   const monitor = resources.use(
     new StoreMonitor({
       name: 'redis',
@@ -60,15 +128,83 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
       },
     }),
   );
+  const remembering = rememberDenials(target, config, resources, onRefused);
   await Promise.all([guarded.untilClosed(START_WAIT_MS), monitor.untilUp(START_WAIT_MS)]);
   if (guarded.state === 'OPEN') logger.error({ reason: guarded.reason }, 'starting without Redis');
-  const limiter = new Limiter({ rules, store: guarded, enabled });
-  return owning(resources.move(), { limiter, monitors: [monitor], ready: () => reached });
+  const store =
+    target.mode === 'cluster'
+      ? new CrossSlotStore({
+          store: guarded,
+          slotOf: keySlot,
+          onGivenBack: remembering.onRoom,
+          onNotGivenBack: (error) =>
+            logger.warn({ err: error }, 'units of a denied check stay until they run out'),
+        })
+      : guarded;
+  return { store, ...remembering, monitors: [monitor], ready: () => reached };
 }
 
-function owning(
+function rememberDenials(
+  target: RedisTarget,
+  { denialCacheKeys }: RateLimitConfig,
   resources: AsyncDisposableStack,
-  context: Omit<RateLimitContext, keyof AsyncDisposable>,
-): RateLimitContext {
-  return { ...context, [Symbol.asyncDispose]: async () => await resources.disposeAsync() };
+  onRefused: (reason: string) => void,
+): { readonly onRoom: (keys: readonly string[]) => void; readonly denials?: DenialCache } {
+  const denials = denialCacheKeys === 0 ? undefined : new DenialCache(epochMicros, denialCacheKeys);
+  // Also without a cache of its own: other processes may have one.
+  const channel = resources.use(
+    new RoomChannel({
+      target,
+      onRoom: (keys) => denials?.forget(keys),
+      onState: (listening) => {
+        if (denials !== undefined) denials.on = listening;
+      },
+      onRefused,
+    }),
+  );
+  const onRoom = (keys: readonly string[]) => channel.tell(keys);
+  return denials === undefined ? { onRoom } : { denials, onRoom };
+}
+
+async function openRules(
+  { rulesFile: file, rulesSnapshot: snapshot, redis: target }: RateLimitConfig,
+  resources: AsyncDisposableStack,
+  logger: Logger,
+): Promise<RuleBook> {
+  try {
+    const book = await openRuleBook({ file, target, snapshot, startWaitMs: START_WAIT_MS, logger });
+    return resources.use(book).rules;
+  } catch (error) {
+    if (!(error instanceof InvalidRuleFile)) throw error;
+    throw new InvalidSettings(error.problems.map((problem) => `${settings.rulesFile.env} ${problem}`));
+  }
+}
+
+function sharedTop(
+  target: RedisTarget,
+  keys: TopKeys,
+  resources: AsyncDisposableStack,
+  logger: Logger,
+): TopShared {
+  const onFailure = (error: Error) =>
+    logger.warn({ err: error }, 'the most limited keys are those of this process');
+  return resources.use(new TopShared({ target, keys, onFailure }));
+}
+
+/** Both results. Where one fails the other is waited for all the same, so that whoever cleans up has it all. */
+async function settled<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  const [first, second] = await Promise.allSettled([one, other]);
+  if (first.status === 'rejected') throw first.reason;
+  if (second.status === 'rejected') throw second.reason;
+  return [first.value, second.value];
+}
+
+function atMostEachSecond(log: (error: Error) => void): (error: Error) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    const now = performance.now();
+    if (now - last < 1000) return;
+    last = now;
+    log(error);
+  };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { Code } from '@connectrpc/connect';
 import { Redis } from 'ioredis';
@@ -7,18 +6,13 @@ import { DecisionSource } from '../../gen/optix/ratelimit/v1/rate_limit_service_
 import { failure, fieldsOf, reasonOf } from '../../testing/failure.ts';
 import { testRedisUrl } from '../../testing/redis.ts';
 import { rateLimitClient, startTestRateLimit, type TestService, TRANSPORTS } from '../../testing/services.ts';
+import { STORES, someone } from './rpc/rate-limit/testing-limiter.ts';
 
 const CHECK_LIMIT = '/optix.ratelimit.v1.RateLimitService/CheckLimit';
 
-/** Somebody who was never seen before. */
-function someone(): string {
-  return `user:${randomUUID()}`;
-}
+const [{ env: onRedis }] = STORES;
 
-describe.each([
-  { store: 'Redis', source: DecisionSource.REDIS, env: () => ({ REDIS_URL: testRedisUrl() }) },
-  { store: 'memory', source: DecisionSource.MEMORY, env: () => ({}) },
-])('CheckLimit, counting in $store', ({ source, env }) => {
+describe.each(STORES)('CheckLimit, counting in $store', ({ source, env }) => {
   let service: TestService;
   beforeAll(async () => {
     service = await startTestRateLimit(env());
@@ -164,7 +158,7 @@ describe.each([
 describe('the HTTP port', () => {
   let service: TestService;
   beforeAll(async () => {
-    service = await startTestRateLimit({ REDIS_URL: testRedisUrl() });
+    service = await startTestRateLimit(onRedis());
   });
   afterAll(async () => {
     await service[Symbol.asyncDispose]();
@@ -222,8 +216,8 @@ describe('the HTTP port', () => {
 
 describe('two replicas on one Redis', () => {
   it('count together', async () => {
-    await using one = await startTestRateLimit({ REDIS_URL: testRedisUrl() });
-    await using two = await startTestRateLimit({ REDIS_URL: testRedisUrl() });
+    await using one = await startTestRateLimit(onRedis());
+    await using two = await startTestRateLimit(onRedis());
     const check = { endpoint: 'api_default', identifier: someone() };
     const clients = [one, two].map((service) => rateLimitClient(service, 'gRPC'));
     const answers = await Promise.all(
@@ -235,7 +229,7 @@ describe('two replicas on one Redis', () => {
 
 describe('what is written to Redis', () => {
   it('has a time to live, and nothing is written by refused or bypassed checks', async () => {
-    await using service = await startTestRateLimit({ REDIS_URL: testRedisUrl() });
+    await using service = await startTestRateLimit(onRedis());
     const redis = new Redis(testRedisUrl());
     await redis.flushdb();
     const client = rateLimitClient(service, 'gRPC');

@@ -1,3 +1,4 @@
+import { RateLimitAdminService } from '../../gen/optix/ratelimit/v1/rate_limit_admin_service_pb.ts';
 import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
@@ -6,6 +7,8 @@ import { createContext } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
 import { rateLimitHeaderNames, rateLimitHeadersInterceptor } from './rate-limit-headers.ts';
 import { rules, serviceTables } from './router.ts';
+import { toWatchRpcError } from './rpc/rate-limit-admin/watch-decisions.ts';
+import { toRuleRpcError } from './rule-errors.ts';
 
 /**
  * Starts the rate limiter with the settings of an environment.
@@ -28,8 +31,11 @@ export async function startRateLimit(
     errorDomain: ERROR_DOMAIN,
     tables: serviceTables(context),
     rules,
-    mapError: toRpcError,
-    health: [{ name: RateLimitService.typeName, ready: context.ready }],
+    mapError: (error) => toRpcError(error) ?? toRuleRpcError(error) ?? toWatchRpcError(error, ERROR_DOMAIN),
+    health: [RateLimitService, RateLimitAdminService].map(({ typeName: name }) => ({
+      name,
+      ready: context.ready,
+    })),
     http: { interceptors: [rateLimitHeadersInterceptor], exposedHeaders: rateLimitHeaderNames },
   });
 }
