@@ -1,23 +1,24 @@
 /**
- * Cost of a check: CheckLimit on Redis, and with Redis away, beside a grpc-js echo server, in one run.
+ * Cost of a check, by every RPC that decides, beside a grpc-js echo server, in one run.
  *
- *   node bench/check-limit.ts [--rounds 5] [--seconds 4] [--callers 64] [--rate 2000]
+ *   node bench/check-limit.ts [--rounds 5] [--seconds 4] [--callers 64] [--rate 2000] [--only 'Batch,Redis away']
  *
- * Each round measures echo, then checks, each by a closed loop (highest rate, CPU per call) and an open loop (latency
- * at a fixed rate). Medians over the rounds. Starts its own Redis and servers on free ports of the loopback.
+ * Each round measures each subject by a closed loop (highest rate; CPU of the server, CPU and commands of Redis for each
+ * check) and an open loop (latency at a fixed rate). Medians over the rounds. Starts its own Redis and servers on free
+ * ports of the loopback.
  */
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { create, toBinary } from '@bufbuild/protobuf';
-import { CheckLimitRequestSchema } from '../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
-import { EchoRequestSchema } from '../gen/optix/testing/v1/echo_service_pb.ts';
+import { Redis } from 'ioredis';
 import { freePort } from '../stack/ports.ts';
 import { startRedis } from '../stack/redis-server.ts';
-import { median, type Percentiles } from './percentiles.ts';
+import { scriptCalls } from './command-stats.ts';
+import { median } from './percentiles.ts';
 import { type Child, cpuSeconds, load, startScript, untilAnswering } from './process.ts';
+import { ECHO, type Subject, subjects } from './subjects.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,48 +26,17 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '4' },
     callers: { type: 'string', default: '64' },
     rate: { type: 'string', default: '2000' },
+    only: { type: 'string', default: '' },
   },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const callers = Number(values.callers);
 const rate = Number(values.rate);
+const only = values.only.split(',');
+const CONNECTIONS = 4;
 
-interface Subject {
-  readonly name: string;
-  readonly pid: number;
-  readonly address: string;
-  readonly path: string;
-  readonly bodies: readonly string[];
-  readonly rates: number[];
-  readonly cpuMicros: number[];
-  readonly redisCpuMicros: number[];
-  readonly latencies: Percentiles[];
-}
-
-function subject(
-  name: string,
-  child: Child,
-  port: string,
-  path: string,
-  bodies: readonly Uint8Array[],
-): Subject {
-  return {
-    name,
-    pid: child.pid,
-    address: `127.0.0.1:${port}`,
-    path,
-    bodies: bodies.map((body) => Buffer.from(body).toString('base64')),
-    rates: [],
-    cpuMicros: [],
-    redisCpuMicros: [],
-    latencies: [],
-  };
-}
-
-const CHECK_LIMIT = '/optix.ratelimit.v1.RateLimitService/CheckLimit';
-
-async function startLimiter(redisUrl: string): Promise<Child & { readonly grpcPort: string }> {
+async function startLimiter(redisUrl: string): Promise<Child & { readonly address: string }> {
   const [grpcPort, httpPort] = [String(await freePort()), String(await freePort())];
   const child = startScript(new URL('../services/ratelimit/main.ts', import.meta.url).pathname, {
     ...process.env,
@@ -76,25 +46,40 @@ async function startLimiter(redisUrl: string): Promise<Child & { readonly grpcPo
     LOG_LEVEL: 'fatal',
   });
   await untilAnswering(`http://127.0.0.1:${httpPort}/health`);
-  return { ...child, grpcPort };
+  return { ...child, address: `127.0.0.1:${grpcPort}` };
 }
 
-async function measure(target: Subject, redisPid: number): Promise<void> {
-  const { address, path, bodies } = target;
-  const plan = { address, path, bodies, connections: 4, callers };
-  await load({ ...plan, seconds: 1 });
-  const before = { server: cpuSeconds(target.pid), redis: cpuSeconds(redisPid) };
-  const closed = await load({ ...plan, seconds });
-  const spent = {
-    server: cpuSeconds(target.pid) - before.server,
-    redis: cpuSeconds(redisPid) - before.redis,
+async function measure(
+  subject: Subject,
+  round: number,
+  redis: { pid: number; client: Redis },
+): Promise<void> {
+  const { server, path, stream, checksPerCall, figures } = subject;
+  const plan = {
+    address: server.address,
+    path,
+    bodies: subject.bodies(round),
+    connections: CONNECTIONS,
+    callers: Math.max(CONNECTIONS, Math.ceil(callers / checksPerCall)),
+    ...(stream && { stream }),
   };
-  const open = await load({ ...plan, seconds, perSecond: rate });
-  if (closed.failed + open.failed > 0) throw new Error(`${target.name}: calls failed`);
-  target.rates.push(closed.answered / closed.seconds);
-  target.cpuMicros.push((spent.server * 1e6) / closed.answered);
-  target.redisCpuMicros.push((spent.redis * 1e6) / closed.answered);
-  if (open.latencyMs !== null) target.latencies.push(open.latencyMs);
+  await load({ ...plan, seconds: 1 });
+  const spent = async () => ({
+    server: cpuSeconds(server.pid),
+    redis: cpuSeconds(redis.pid),
+    scripts: await scriptCalls(redis.client),
+  });
+  const before = await spent();
+  const closed = await load({ ...plan, seconds });
+  const after = await spent();
+  const open = await load({ ...plan, seconds, perSecond: Math.max(1, rate / checksPerCall) });
+  if (closed.failed + open.failed > 0) throw new Error(`${subject.name}: calls failed`);
+  const checks = closed.answered * checksPerCall;
+  figures.rates.push(checks / closed.seconds);
+  figures.serverMicros.push(((after.server - before.server) * 1e6) / checks);
+  figures.redisMicros.push(((after.redis - before.redis) * 1e6) / checks);
+  figures.scripts.push((after.scripts - before.scripts) / checks);
+  if (open.latencyMs !== null) figures.latencies.push(open.latencyMs);
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'optix-bench-'));
@@ -104,41 +89,34 @@ try {
   await using limiter = await startLimiter(redis.url);
   // Nobody listens there: the breaker stays open and the rule's policy answers.
   await using cutOff = await startLimiter('redis://127.0.0.1:1');
-
-  // Enough callers that most checks are allowed, which is the dearer answer, and few enough that some are denied.
-  const identifiers = Array.from({ length: 20_000 }, (_, index) => `user:${100_000 + index}`);
-  const checks = identifiers.map((identifier) =>
-    toBinary(
-      CheckLimitRequestSchema,
-      create(CheckLimitRequestSchema, { endpoint: 'api_default', identifier }),
-    ),
+  const client = new Redis(redis.url);
+  const echo = { pid: echoServer.pid, address: `127.0.0.1:${await echoServer.firstLine}` };
+  const measured = subjects({ echo, limiter, cutOff }).filter(
+    ({ name }) => name === ECHO || only.some((part) => name.includes(part)),
   );
-  const subjects = [
-    subject('grpc-js echo', echoServer, await echoServer.firstLine, '/optix.testing.v1.EchoService/Echo', [
-      toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: 'api_default user:100000' })),
-    ]),
-    subject('CheckLimit on Redis', limiter, limiter.grpcPort, CHECK_LIMIT, checks),
-    subject('CheckLimit, Redis away', cutOff, cutOff.grpcPort, CHECK_LIMIT, checks),
-  ];
   for (let round = 1; round <= rounds; round += 1) {
-    for (const each of subjects) await measure(each, redis.pid);
+    for (const subject of measured) await measure(subject, round, { pid: redis.pid, client });
     process.stderr.write(`round ${round} of ${rounds}\n`);
   }
+  client.disconnect();
 
-  const [floor] = subjects;
-  console.log(`medians of ${rounds} rounds; closed loop of ${callers} callers, open loop at ${rate}/s`);
+  const floor = median(measured[0]?.figures.serverMicros ?? []);
+  console.log(
+    `medians of ${rounds} rounds; closed loop of ${callers} callers (${CONNECTIONS} of batches), open loop at ${rate}/s`,
+  );
   console.table(
     Object.fromEntries(
-      subjects.map((each) => [
-        each.name,
+      measured.map(({ name, figures }) => [
+        name,
         {
-          'calls/s': Math.round(median(each.rates)),
-          'server CPU µs/call': rounded(median(each.cpuMicros)),
-          'ratio to echo': rounded(median(each.cpuMicros) / median(floor?.cpuMicros ?? [])),
-          'Redis CPU µs/call': rounded(median(each.redisCpuMicros)),
-          'p50 ms': rounded(median(each.latencies.map(({ p50 }) => p50))),
-          'p99 ms': rounded(median(each.latencies.map(({ p99 }) => p99))),
-          'p99.9 ms': rounded(median(each.latencies.map(({ p999 }) => p999))),
+          'checks/s': Math.round(median(figures.rates)),
+          'server CPU µs/check': rounded(median(figures.serverMicros)),
+          'ratio to echo': rounded(median(figures.serverMicros) / floor),
+          'Redis CPU µs/check': rounded(median(figures.redisMicros)),
+          'scripts/check': rounded(median(figures.scripts)),
+          'p50 ms': rounded(median(figures.latencies.map(({ p50 }) => p50))),
+          'p99 ms': rounded(median(figures.latencies.map(({ p99 }) => p99))),
+          'p99.9 ms': rounded(median(figures.latencies.map(({ p999 }) => p999))),
         },
       ]),
     ),
@@ -148,5 +126,5 @@ try {
 }
 
 function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
+  return Math.round(value * 1000) / 1000;
 }

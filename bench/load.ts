@@ -4,6 +4,7 @@
  */
 import { text } from 'node:stream/consumers';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { CheckStream } from './check-stream.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { percentiles } from './percentiles.ts';
 
@@ -13,6 +14,10 @@ const clients = Array.from(
   { length: plan.connections },
   () => new Client(plan.address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 }),
 );
+const streams =
+  plan.stream === undefined
+    ? []
+    : clients.map((client) => new CheckStream(client, plan.path, plan.stream === 'gathered'));
 const metadata = new Metadata();
 const raw = (bytes: Buffer) => bytes;
 let asked = 0;
@@ -20,15 +25,21 @@ let answered = 0;
 let failed = 0;
 let deadlineMs = Infinity;
 
-function call(done: (ok: boolean) => void): void {
+function call(done: () => void): void {
   const turn = asked++;
   const body = bodies[turn % bodies.length] as Buffer;
-  const client = clients[turn % clients.length] as Client;
-  client.makeUnaryRequest(plan.path, raw, raw, body, metadata, {}, (error) => {
-    if (error === null) answered += 1;
+  const finish = (ok: boolean) => {
+    if (ok) answered += 1;
     else failed += 1;
-    done(error === null);
-  });
+    done();
+  };
+  const stream = streams[turn % clients.length];
+  if (stream !== undefined) {
+    stream.ask(body, finish);
+    return;
+  }
+  const client = clients[turn % clients.length] as Client;
+  client.makeUnaryRequest(plan.path, raw, raw, body, metadata, {}, (error) => finish(error === null));
 }
 
 /** Each caller asks again as soon as it has its answer: finds the highest rate. */
@@ -89,4 +100,5 @@ const result: LoadResult = {
   latencyMs: percentiles(latencies),
 };
 console.log(JSON.stringify(result));
+for (const stream of streams) stream.end();
 for (const client of clients) client.close();
