@@ -39,7 +39,9 @@ describe('deploy/health-check.ts', () => {
     await using _service = await startRateLimit({ ...QUIET, ...env, REDIS_URL: noRedis });
     const { code, stderr } = await checkHealth(env);
     expect(code).toBe(1);
-    expect(stderr).toBe('optix.ratelimit.v1.RateLimitService is NOT_SERVING\n');
+    expect(stderr).toBe(
+      'optix.ratelimit.v1.RateLimitService is NOT_SERVING, optix.ratelimit.v1.RateLimitAdminService is NOT_SERVING\n',
+    );
   });
 
   it('fails where nothing answers', async () => {

@@ -76,7 +76,7 @@ describe('the image', () => {
   it('has every file that its programs import or read', () => {
     const { files, opened } = reachable(programs);
     expect(files).toContain('services/identity/storage/migrate.ts');
-    expect(opened).toContain('services/ratelimit/storage/sliding-window-log.lua');
+    expect(opened).toContain('services/ratelimit/storage/replicas.lua');
     expect([...files, ...opened].filter((file) => !isCopied(file))).toEqual([]);
     expect(files.filter((file) => /\.test\.ts$|(^|\/)testing[-/]/.test(file))).toEqual([]);
   });
