@@ -31,7 +31,7 @@ export function mountOnGrpc(server: Server, table: ServiceTable): void {
   const definition: Record<string, MethodDefinition<unknown, unknown>> = {};
   const implementation: Record<string, UntypedHandleCall> = {};
   for (const method of table.service.methods) {
-    definition[method.localName] = methodDefinition(method);
+    definition[method.localName] = methodDefinition(method, table.encoders[method.localName]);
     implementation[method.localName] = answersStream(method)
       ? streamCall(method, handlerOf(table, method) as StreamHandler)
       : unaryCall(method, handlerOf(table, method) as UnaryHandler);
@@ -39,8 +39,17 @@ export function mountOnGrpc(server: Server, table: ServiceTable): void {
   server.addService(definition as ServiceDefinition, implementation);
 }
 
-/** How grpc-js names, encodes and decodes a method's messages. */
-export function methodDefinition(method: DescMethod): MethodDefinition<unknown, unknown> {
+/**
+ * How grpc-js names, encodes and decodes a method's messages.
+ *
+ * @param encodeAnswer default: the generic encoder
+ */
+export function methodDefinition(
+  method: DescMethod,
+  // create() answers a message as it is and completes what is no message yet.
+  encodeAnswer: (message: never) => Uint8Array = (message) =>
+    toBinary(method.output, create(method.output, message)),
+): MethodDefinition<unknown, unknown> {
   return {
     path: `/${methodName(method)}`,
     requestStream: asksStream(method),
@@ -54,13 +63,13 @@ export function methodDefinition(method: DescMethod): MethodDefinition<unknown, 
         return UNDECODABLE;
       }
     },
-    // create() answers a message as it is and completes what is no message yet.
-    responseSerialize: (message) => encode(toBinary(method.output, create(method.output, message as never))),
+    responseSerialize: (message) => encode(encodeAnswer(message as never)),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes),
   };
 }
 
 function encode(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -77,7 +77,7 @@ export class Pipeline {
         ? this.#stream(method, handler as StreamHandler)
         : this.#unary(method, handler as UnaryHandler);
     }
-    return { service: table.service, handlers };
+    return { ...table, handlers };
   }
 
   /**

@@ -1,4 +1,10 @@
-import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 
 /** A handler of a unary or client-streaming RPC; a stream comes as an AsyncIterable of messages. */
@@ -17,11 +23,26 @@ export type StreamHandler = (
 export interface ServiceTable {
   readonly service: DescService;
   readonly handlers: Readonly<Record<string, UnaryHandler | StreamHandler>>;
+  /** For methods whose answers the generic encoder is too slow for: their binary form. gRPC uses it. */
+  readonly encoders: Readonly<Record<string, ((message: never) => Uint8Array) | undefined>>;
 }
 
+/** Encoders by local name of the method. What such a method's handler answers must be a whole message. */
+export type AnswerEncoders<S extends DescService> = {
+  readonly [K in keyof S['method']]?: (message: MessageShape<S['method'][K]['output']>) => Uint8Array;
+};
+
 /** Puts a service and its handlers into a table entry; the compiler checks that no method lacks its handler. */
-export function serviceTable<S extends DescService>(service: S, handlers: ServiceImpl<S>): ServiceTable {
-  return { service, handlers: handlers as ServiceTable['handlers'] };
+export function serviceTable<S extends DescService>(
+  service: S,
+  handlers: ServiceImpl<S>,
+  encoders: AnswerEncoders<S> = {},
+): ServiceTable {
+  return {
+    service,
+    handlers: handlers as ServiceTable['handlers'],
+    encoders: encoders as ServiceTable['encoders'],
+  };
 }
 
 /** The RPC's full name, for example `optix.identity.v1.IdentityService/GetUser`. */

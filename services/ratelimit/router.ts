@@ -8,6 +8,11 @@ import { checkLimit, checkLimitRules } from './rpc/rate-limit/check-limit.ts';
 import { peekLimit, peekLimitRules } from './rpc/rate-limit/peek-limit.ts';
 import { refundLimit, refundLimitRules } from './rpc/rate-limit/refund-limit.ts';
 import { renewLease, renewLeaseRules } from './rpc/rate-limit/renew-lease.ts';
+import {
+  encodeBatchCheckLimitsResponse,
+  encodeCheckLimitResponse,
+  encodeStreamCheckLimitsResponse,
+} from './rpc/rate-limit/response-encoding.ts';
 import { streamCheckLimits, streamCheckLimitsRules } from './rpc/rate-limit/stream-check-limits.ts';
 import { createRule, createRuleRules } from './rpc/rate-limit-admin/create-rule.ts';
 import { deleteRule, deleteRuleRules } from './rpc/rate-limit-admin/delete-rule.ts';
@@ -20,14 +25,19 @@ import { watchDecisions, watchDecisionsRules } from './rpc/rate-limit-admin/watc
 
 /** Every RPC of the service and its handler. */
 export function serviceTables(context: RateLimitContext): readonly ServiceTable[] {
+  const ofChecks = {
+    checkLimit: checkLimit(context),
+    batchCheckLimits: batchCheckLimits(context),
+    streamCheckLimits: streamCheckLimits(context),
+    peekLimit: peekLimit(context),
+    refundLimit: refundLimit(context),
+    renewLease: renewLease(context),
+  };
   return [
-    serviceTable(RateLimitService, {
-      checkLimit: checkLimit(context),
-      batchCheckLimits: batchCheckLimits(context),
-      streamCheckLimits: streamCheckLimits(context),
-      peekLimit: peekLimit(context),
-      refundLimit: refundLimit(context),
-      renewLease: renewLease(context),
+    serviceTable(RateLimitService, ofChecks, {
+      checkLimit: encodeCheckLimitResponse,
+      batchCheckLimits: encodeBatchCheckLimitsResponse,
+      streamCheckLimits: encodeStreamCheckLimitsResponse,
     }),
     serviceTable(RateLimitAdminService, {
       listRules: listRules(context),

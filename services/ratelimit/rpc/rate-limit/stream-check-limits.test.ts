@@ -218,7 +218,8 @@ describe('a check that meets a bug', () => {
     });
     const { method } = RateLimitService;
     const service = { ...RateLimitService, methods: [method.streamCheckLimits] } as typeof RateLimitService;
-    const table = { service, handlers: { streamCheckLimits: streamCheckLimits({ limiter }) } as never };
+    const handlers = { streamCheckLimits: streamCheckLimits({ limiter }) } as never;
+    const table = { service, handlers, encoders: {} };
     const transport = createRouterTransport((router) => {
       router.rpc(method.streamCheckLimits, pipeline.wrap(table).handlers['streamCheckLimits'] as never);
     });
