@@ -47,7 +47,7 @@ export type Rule = Message<"optix.ratelimit.v1.Rule"> & {
   mode: RuleMode;
 
   /**
-   * Roles that pass without being counted: at most 32 of 1 to 64 bytes.
+   * Roles that pass without being counted: at most 32 of 1 to 64 bytes. Empty: nobody passes.
    *
    * @generated from field: repeated string bypass_roles = 4;
    */

@@ -219,7 +219,8 @@ export type CheckLimitResponse = Message<"optix.ratelimit.v1.CheckLimitResponse"
 
   /**
    * What RefundLimit and RenewLease take: where the request was `refundable` or a CONCURRENCY limit was taken, and
-   * the operation was allowed and counted. Opaque. With `all_or_nothing` the batch has one instead.
+   * the operation was allowed and counted. Where the request was not `refundable` it is for its leases alone. Opaque.
+   * With `all_or_nothing` the batch has one instead.
    *
    * @generated from field: string receipt = 15;
    */
@@ -283,7 +284,8 @@ export type BatchCheckLimitsResponse = Message<"optix.ratelimit.v1.BatchCheckLim
   allAllowed: boolean;
 
   /**
-   * With `all_or_nothing`: the receipt of the whole, where any check was `refundable` or a CONCURRENCY limit was taken.
+   * With `all_or_nothing`: the receipt of the whole where any check was `refundable`, else of the leases, where a
+   * CONCURRENCY limit was taken.
    *
    * @generated from field: string receipt = 3;
    */
@@ -653,8 +655,9 @@ export const RateLimitService: GenService<{
   /**
    * Decides up to 1,000 checks in one call: each by itself, or all or nothing.
    *
-   * Errors: as CheckLimit; the field names the check, for example `checks[3].endpoint`, and then nothing was counted
-   * for any of them.
+   * Errors: as CheckLimit; the field names the check, for example `checks[3].endpoint`. INVALID_ARGUMENT where the
+   * checks have more than 8,000 limits in all, or with `all_or_nothing` more than 2,000. Nothing was counted then for
+   * any of them.
    *
    * @generated from rpc optix.ratelimit.v1.RateLimitService.BatchCheckLimits
    */
