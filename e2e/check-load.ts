@@ -39,29 +39,32 @@ export async function remainingOf({ client }: FleetMember, request: CheckRequest
   return decision.remaining;
 }
 
-/** Asks without end, some checks of each member at a time, until told to stop. */
-export function checkLoad(
-  members: readonly FleetMember[],
-  requestOf: (turn: number) => CheckRequest,
-  { atOnce = 4, pauseMs = 2 } = {},
-) {
+const AT_ONCE = 4;
+const PAUSE_MS = 2;
+
+/** Asks without end, four checks of each member at a time, until told to stop. */
+export function checkLoad(members: readonly FleetMember[], requestOf: (turn: number) => CheckRequest) {
   const answers: Answer[] = [];
   let running = true;
   let turns = 0;
   const loop = async (member: FleetMember) => {
     while (running) {
       answers.push(await ask(member, requestOf(turns++)));
-      await sleep(pauseMs);
+      await sleep(PAUSE_MS);
     }
   };
-  const loops = Promise.all(members.flatMap((member) => Array.from({ length: atOnce }, () => loop(member))));
+  const loops = Promise.all(members.flatMap((member) => Array.from({ length: AT_ONCE }, () => loop(member))));
+  const stop = async (): Promise<readonly Answer[]> => {
+    running = false;
+    await loops;
+    return answers;
+  };
   return {
     answers,
-    async stop(): Promise<readonly Answer[]> {
-      running = false;
-      await loops;
-      return answers;
-    },
+    /** Checks that are under way at one time, at most. */
+    atOnce: members.length * AT_ONCE,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
   };
 }
 
@@ -75,4 +78,21 @@ export function sourcesOf(answers: readonly Answer[]): Readonly<Record<string, n
 /** Time of the slowest of some answers, in ms. */
 export function slowestMs(answers: readonly Answer[]): number {
   return Math.max(...answers.map(({ ms }) => ms));
+}
+
+/**
+ * How many units the load was admitted of a key more than are counted there; less than none where more are counted.
+ *
+ * @param limit that the key was asked for all of, in a window that is not over
+ */
+export async function uncounted(
+  member: FleetMember,
+  answers: readonly Answer[],
+  { endpoint, identifier }: CheckRequest,
+  limit: number,
+): Promise<number> {
+  const admitted = answers.filter(
+    ({ allowed, request }) => allowed && request.endpoint === endpoint && request.identifier === identifier,
+  );
+  return admitted.length - (limit - (await remainingOf(member, { endpoint, identifier } as CheckRequest)));
 }

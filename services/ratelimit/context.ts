@@ -137,8 +137,9 @@ async function countInRedis(
           store: guarded,
           slotOf: keySlot,
           onGivenBack: remembering.onRoom,
-          onNotGivenBack: (error) =>
+          onNotGivenBack: atMostEachSecond((error) =>
             logger.warn({ err: error }, 'units of a denied check stay until they run out'),
+          ),
         })
       : guarded;
   return { store, ...remembering, monitors: [monitor], ready: () => reached };
@@ -199,7 +200,7 @@ async function settled<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]
   return [first.value, second.value];
 }
 
-function atMostEachSecond(log: (error: Error) => void): (error: Error) => void {
+function atMostEachSecond<E>(log: (error: E) => void): (error: E) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (error) => {
     const now = performance.now();

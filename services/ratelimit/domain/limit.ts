@@ -84,7 +84,7 @@ function checkBurst(
     if (burst !== limit) refuse('burst', 'is for TOKEN_BUCKET only');
   } else if (!isIntegerWithin(burst, 1, MAX_UNITS)) {
     refuse('burst', `must be an integer from 1 to ${MAX_UNITS}`);
-  } else if ((burst / limit) * windowMicros > MAX_WINDOW_MICROS) {
+  } else if (limit > 0 && (burst / limit) * windowMicros > MAX_WINDOW_MICROS) {
     refuse('burst', 'must refill within 400 days: burst / limit × window is longer');
   }
 }

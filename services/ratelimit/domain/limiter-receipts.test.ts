@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Decision } from './decision.ts';
-import { InvalidReceipt, LeaseEnded } from './errors.ts';
+import { InvalidReceipt, LeaseEnded, StoreAway } from './errors.ts';
 import { check, MINUTE, rulesOf, state } from './testing-decisions.ts';
 import { allowedTimes, answering, decide, World } from './testing-limiter.ts';
 
@@ -29,6 +29,20 @@ describe('refund', () => {
     expect(await limiter.refund(receipt)).toBe(false);
     world.rules = rulesOf({});
     expect(await limiter.refund(other.receipt)).toBe(false);
+  });
+
+  it('gives back nothing of others once the window was edited', async () => {
+    const every = (windowMicros: number) =>
+      rulesOf({ orders: { limits: [{ algorithm: 'FIXED_WINDOW', limit: 5, windowMicros }] } });
+    const asked = check({ endpoint: 'orders', refundable: true });
+    world.rules = every(60 * MINUTE);
+    const limiter = world.limiter();
+    const { receipt } = decide(limiter, asked);
+    world.rules = every(MINUTE);
+    world.now += 3 * MINUTE;
+    expect(allowedTimes(limiter, asked, 6)).toEqual([true, true, true, true, true, false]);
+    expect(await limiter.refund(receipt)).toBe(false);
+    expect(limiter.check(asked)).toMatchObject({ allowed: false });
   });
 
   it('has no receipt for a denial, nor for what was not counted', () => {
@@ -70,6 +84,16 @@ describe('refund', () => {
     expect(told).toEqual([['ratelimit:auth_login:{user:1}']]);
   });
 
+  it('tells so as well where the answer is lost: the units may be back', async () => {
+    const told: (readonly string[])[] = [];
+    const away = answering();
+    away.refund = () => Promise.reject(new StoreAway('no answer within 50 ms'));
+    const { receipt } = decide(world.limiter(), check({ refundable: true }));
+    const limiter = world.limiter({ store: away, onRoom: (keys) => told.push(keys) });
+    await expect(limiter.refund(receipt)).rejects.toThrow(StoreAway);
+    expect(told).toEqual([['ratelimit:auth_login:{user:1}']]);
+  });
+
   it('refuses what is no receipt', async () => {
     await expect(world.limiter().refund('nonsense')).rejects.toThrow(InvalidReceipt);
   });
@@ -95,6 +119,48 @@ describe('leases', () => {
     world.now += 1;
     expect(allowedTimes(limiter, asked, 2)).toEqual([true, false]);
     await expect(limiter.renew(other.receipt)).rejects.toThrow(LeaseEnded);
+  });
+
+  describe('beside a rate', () => {
+    const both = check({ endpoint: 'jobs' });
+    beforeEach(() => {
+      world.rules = rulesOf({
+        jobs: {
+          limits: [
+            { name: 'rate', limit: 3, windowMicros: MINUTE },
+            { name: 'held', algorithm: 'CONCURRENCY', limit: 1, windowMicros: MINUTE },
+          ],
+        },
+      });
+    });
+
+    it('are given back alone: an operation that is over keeps its units of the rate', async () => {
+      const limiter = world.limiter();
+      const allowed: boolean[] = [];
+      for (let operation = 0; operation < 5; operation += 1) {
+        const decision = decide(limiter, both);
+        allowed.push(decision.allowed);
+        if (decision.allowed) expect(await limiter.refund(decision.receipt)).toBe(true);
+      }
+      expect(allowed).toEqual([true, true, true, false, false]);
+    });
+
+    it('are given back with the units of the rate where the check was refundable', async () => {
+      const limiter = world.limiter();
+      const { receipt } = decide(limiter, { ...both, refundable: true });
+      await limiter.refund(receipt);
+      const { outcomes } = limiter.peek(both) as Decision;
+      expect(outcomes.map(({ state: { remaining } }) => remaining)).toEqual([3, 1]);
+    });
+
+    it('are given back alone of operations that were decided together', async () => {
+      const limiter = world.limiter();
+      const { receipt } = await limiter.checkTogether([both, check()]);
+      await limiter.refund(receipt);
+      const { outcomes } = limiter.peek(both) as Decision;
+      expect(outcomes.map(({ state: { remaining } }) => remaining)).toEqual([2, 1]);
+      expect(limiter.peek(check())).toMatchObject({ remaining: 99 });
+    });
   });
 
   it('are not what other limits give', async () => {

@@ -1,7 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Check } from './check.ts';
 import type { Decision } from './decision.ts';
-import { CostExceedsLimit } from './errors.ts';
+import type { DecisionStore } from './decision-store.ts';
+import { CostExceedsLimit, TooManyTerms } from './errors.ts';
+import { MAX_TERMS_AT_ONCE } from './limiter.ts';
 import { check, MINUTE, rulesOf, state, T } from './testing-decisions.ts';
 import { allowedTimes, answering, decide, World } from './testing-limiter.ts';
 
@@ -139,14 +142,17 @@ describe('peek', () => {
 });
 
 describe('checkEach', () => {
-  it('decides each by itself, in order', () => {
+  const users = (count: number, endpoint: string) =>
+    Array.from({ length: count }, (_, user) => check({ endpoint, identifier: `user:${user}` }));
+
+  it('decides each by itself, in order', async () => {
     const checks = [
       check({ cost: 4 }),
       check({ cost: 2 }),
       check({ cost: 1 }),
       check({ identifier: 'user:2' }),
     ];
-    expect(world.limiter().checkEach(checks)).toMatchObject([
+    expect(await world.limiter().checkEach(checks)).toMatchObject([
       { allowed: true },
       { allowed: false },
       { allowed: true },
@@ -154,11 +160,36 @@ describe('checkEach', () => {
     ]);
   });
 
-  it('counts nothing where one of them is at fault, and names it', () => {
+  it('counts nothing where one of them is at fault, and names it', async () => {
     const limiter = world.limiter();
-    expect(() => limiter.checkEach([check(), check({ cost: 6 })])).toThrow(
-      expect.objectContaining({ field: 'checks[1].cost' }),
-    );
+    await expect(limiter.checkEach([check(), check({ cost: 6 })])).rejects.toMatchObject({
+      field: 'checks[1].cost',
+    });
+    expect(world.store.asks).toEqual([]);
+  });
+
+  it('asks for some limits at a time, so that the store can keep its time', async () => {
+    let underWay = 0;
+    let most = 0;
+    const store: DecisionStore = {
+      ...answering(),
+      async decide({ terms }) {
+        underWay += terms.length;
+        most = Math.max(most, underWay);
+        await turn();
+        underWay -= terms.length;
+        return { source: 'REDIS', states: terms.map(() => state()) };
+      },
+    };
+    const decisions = await world.limiter({ store }).checkEach(users(1_000, 'tight'));
+    expect(decisions).toHaveLength(1_000);
+    expect(most).toBe(MAX_TERMS_AT_ONCE);
+  });
+
+  it('refuses more limits than an answer can tell of, and counts nothing', async () => {
+    const also = users(4, 'tight');
+    const checks = users(1_000, 'tight').map((one) => ({ ...one, also }));
+    await expect(world.limiter().checkEach(checks)).rejects.toThrow(TooManyTerms);
     expect(world.store.asks).toEqual([]);
   });
 });
@@ -172,9 +203,7 @@ describe('an observer', () => {
     const limiter = world.limiter({ observer });
     decide(limiter, check({ identifier: 'a', cost: 5 }));
     decide(limiter, check({ identifier: 'a' }));
-    await Promise.all(
-      limiter.checkEach([check({ identifier: 'b' }), check({ identifier: 'c', roles: ['admin'] })]),
-    );
+    await limiter.checkEach([check({ identifier: 'b' }), check({ identifier: 'c', roles: ['admin'] })]);
     await limiter.checkTogether([check({ identifier: 'd' }), check({ identifier: 'a' })]);
     expect(seen).toEqual([
       ['a', true],

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Check } from './check.ts';
 import { type CheckPlan, type CheckTerm, mergeTerms, planCheck } from './check-plan.ts';
 import { type Clock, epochMicros } from './clock.ts';
@@ -8,11 +7,15 @@ import type { DenialCache } from './denial-cache.ts';
 import { LeaseEnded, TooManyTerms } from './errors.ts';
 import { limitKey } from './limit-key.ts';
 import type { LimitState, Taken } from './limit-store.ts';
-import { type Receipt, readReceipt, writeReceipt } from './receipt.ts';
+import { newReceiptId, type Receipt, readReceipt, receiptFor } from './receipt.ts';
 import type { RuleSet } from './rule-set.ts';
 
 /** Limits in one decision: Redis serves nobody else for some 10 ms while it decides so many. */
 export const MAX_TERMS = 2_000;
+/** Limits that one call asks for before it waits for what they say: more would use up the store's time budget. */
+export const MAX_TERMS_AT_ONCE = 1_000;
+/** Limits of all checks of one call: a thousand of a rule with the most limits. More would be too long an answer. */
+const MAX_TERMS_EACH = 8_000;
 
 /** Sees each decision after it was made. Runs on the way of every check: it must be quick, and must not throw. */
 export interface DecisionObserver {
@@ -75,11 +78,25 @@ export class Limiter {
   /**
    * Counts several operations, each by itself, in order.
    *
-   * @throws CostExceedsLimit (at once) before anything is counted
+   * @throws CostExceedsLimit, TooManyTerms (as a rejection) before anything is counted
    */
-  checkEach(checks: readonly Check[]): (Promise<Decision> | Decision)[] {
+  async checkEach(checks: readonly Check[]): Promise<readonly Decision[]> {
     const plans = checks.map((check, index) => this.#plan(check, `checks[${index}].`));
-    return checks.map((check, index) => this.#ask(check, plans[index] as CheckPlan, false));
+    const count = plans.reduce((sum, { terms }) => sum + terms.length, 0);
+    if (count > MAX_TERMS_EACH) throw new TooManyTerms(count, MAX_TERMS_EACH);
+    const decisions: Decision[] = [];
+    while (decisions.length < checks.length) {
+      const asked: (Promise<Decision> | Decision)[] = [];
+      let room = MAX_TERMS_AT_ONCE;
+      for (let at = decisions.length; at < checks.length; at += 1) {
+        const plan = plans[at] as CheckPlan;
+        room -= plan.terms.length;
+        if (room < 0 && asked.length > 0) break;
+        asked.push(this.#ask(checks[at] as Check, plan, false));
+      }
+      decisions.push(...(await Promise.all(asked)));
+    }
+    return decisions;
   }
 
   /**
@@ -97,7 +114,8 @@ export class Limiter {
       'checks',
     );
     if (terms.length > MAX_TERMS) throw new TooManyTerms(terms.length, MAX_TERMS);
-    const id = checks.some(({ refundable }) => refundable) || takesLease(terms) ? newId() : '';
+    const refundable = checks.some((check) => check.refundable);
+    const id = refundable || takesLease(terms) ? newReceiptId() : '';
     const verdict =
       terms.length === 0 ? undefined : await this.#store.decide({ terms, peek: false, lease: id });
     const states = new Map<string, LimitState>();
@@ -115,7 +133,7 @@ export class Limiter {
     for (const [index, check] of checks.entries()) {
       this.#observer?.decided(check, answers[index] as Decision);
     }
-    const receipt = allowed && verdict !== undefined ? receiptFor(id, verdict, terms) : '';
+    const receipt = allowed && verdict !== undefined ? receiptFor(id, verdict, terms, refundable) : '';
     return { decisions: answers, receipt };
   }
 
@@ -129,9 +147,13 @@ export class Limiter {
     const receipt = readReceipt(text);
     const parts = this.#taken(receipt);
     if (parts.length === 0) return false;
-    const units = await this.#store.refund(receipt.id, parts, receipt.source);
-    this.#onRoom(parts.map(({ key }) => key));
-    return units.some((count) => count > 0);
+    try {
+      const units = await this.#store.refund(receipt.id, parts, receipt.source);
+      return units.some((count) => count > 0);
+    } finally {
+      // Where the answer is lost, the units may be back all the same.
+      this.#onRoom(parts.map(({ key }) => key));
+    }
   }
 
   /**
@@ -165,9 +187,12 @@ export class Limiter {
     }
     if (suffixes.size === 0) return false;
     const keys = [...suffixes].map((suffix) => base + suffix);
-    const count = await this.#store.reset(keys);
-    this.#onRoom(keys);
-    return count > 0;
+    try {
+      return (await this.#store.reset(keys)) > 0;
+    } finally {
+      // Where the answer is lost, the keys may be gone all the same.
+      this.#onRoom(keys);
+    }
   }
 
   #plan(check: Check, path: string): CheckPlan {
@@ -184,7 +209,7 @@ export class Limiter {
       const known = this.#known(plan);
       if (known !== undefined) return this.#tell(check, known, peek);
     }
-    const lease = !peek && (check.refundable || takesLease(terms)) ? newId() : '';
+    const lease = !peek && (check.refundable || takesLease(terms)) ? newReceiptId() : '';
     const verdict = this.#store.decide({ terms, peek, lease });
     return verdict instanceof Promise
       ? verdict.then((later) => this.#conclude(check, plan, later, askedMicros, lease, peek))
@@ -201,7 +226,7 @@ export class Limiter {
   ): Decision {
     const { source, states } = verdict;
     const allowed = isAllowed(terms, states);
-    const receipt = allowed && lease !== '' ? receiptFor(lease, verdict, terms) : '';
+    const receipt = allowed && lease !== '' ? receiptFor(lease, verdict, terms, check.refundable) : '';
     if (!allowed && askedMicros > 0 && source === 'REDIS') this.#remember(terms, states, askedMicros);
     return this.#tell(check, decided(terms, states, source, receipt, shadowDenied), peek);
   }
@@ -211,14 +236,18 @@ export class Limiter {
     return decision;
   }
 
-  /** The denial by a limit that is known to have no room. */
+  /** The denial by the limits that are known to have no room. */
   #known({ terms, shadowDenied }: CheckPlan): Decision | undefined {
+    let full: CheckTerm[] | undefined;
+    const states: LimitState[] = [];
     for (const term of terms) {
-      if (term.limit.shadow) continue;
-      const state = this.#denials?.find(term);
-      if (state !== undefined) return decided([term], [state], 'CACHE', '', shadowDenied);
+      const state = term.limit.shadow ? undefined : this.#denials?.find(term);
+      if (state === undefined) continue;
+      full ??= [];
+      full.push(term);
+      states.push(state);
     }
-    return undefined;
+    return full === undefined ? undefined : decided(full, states, 'CACHE', '', shadowDenied);
   }
 
   #remember(terms: readonly CheckTerm[], states: readonly LimitState[], askedMicros: number): void {
@@ -237,13 +266,17 @@ export class Limiter {
     return shadowDenied ? { ...decision, shadowDenied } : decision;
   }
 
-  /** The limits that a receipt is of, as the rules have them now; without those they have no more. */
+  /**
+   * The limits that a receipt is of, as the rules have them now; without those they have no more, and those whose window
+   * is another: the units can't be told from others' then. A lease has a name of its own.
+   */
   #taken({ parts }: Receipt): readonly Taken[] {
     const rules = this.#rules();
-    return parts.flatMap(({ endpoint, identifier, keySuffix, cost, resetMicros }) => {
+    return parts.flatMap(({ endpoint, identifier, keySuffix, cost, resetMicros, windowMicros }) => {
       const { limits } = rules.ruleFor(endpoint).termsFor(identifier);
       const limit = limits.find((each) => each.keySuffix === keySuffix);
       if (limit === undefined) return [];
+      if (limit.windowMicros !== windowMicros && limit.algorithm !== 'CONCURRENCY') return [];
       return [{ key: limitKey(endpoint, identifier) + keySuffix, limit, cost, resetMicros }];
     });
   }
@@ -260,15 +293,4 @@ function takesLease(terms: readonly CheckTerm[]): boolean {
     if (limit.algorithm === 'CONCURRENCY') return true;
   }
   return false;
-}
-
-/** 96 random bits. */
-function newId(): string {
-  return randomBytes(12).toString('base64url');
-}
-
-/** '' where nothing was taken, so that there is nothing to give back. */
-function receiptFor(id: string, { source, states }: Verdict, terms: readonly CheckTerm[]): string {
-  if (id === '' || source === 'FALLBACK_OPEN' || source === 'FALLBACK_CLOSED') return '';
-  return writeReceipt(id, source, terms, states);
 }

@@ -14,14 +14,14 @@ function encode(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-const PART = ['auth_login', 'user:1', ':hour~b!', 1, T];
+const PART = ['auth_login', 'user:1', ':hour~b!', 1, T, MINUTE];
 
 describe('a receipt', () => {
   it('names what was taken, in a form that any replica reads', () => {
     const states = [state({ resetMicros: T + 1 }), state({ resetMicros: T + 2 }), state(), state()];
     const text = writeReceipt('an-id_1', 'REDIS', terms, states);
     expect(text).toMatch(/^[A-Za-z0-9_-]+$/);
-    const part = { endpoint: 'auth_login', identifier: 'user:"Zoë"', cost: 3 };
+    const part = { endpoint: 'auth_login', identifier: 'user:"Zoë"', cost: 3, windowMicros: MINUTE };
     expect(readReceipt(text)).toEqual({
       id: 'an-id_1',
       source: 'REDIS',
@@ -37,6 +37,13 @@ describe('a receipt', () => {
   it('has no shadow limit where one of those had no room, since then none was taken', () => {
     const { parts } = readReceipt(writeReceipt('id', 'MEMORY', terms, [state(), state(), state(), full()]));
     expect(parts.map(({ keySuffix }) => keySuffix)).toEqual(['', ':hour']);
+  });
+
+  it('has leases alone where it is for those', () => {
+    const held = { name: 'held', algorithm: 'CONCURRENCY', limit: 5, windowMicros: MINUTE } as const;
+    const both = termsOf(rulesOf({ auth_login: { limits: [limit('rate'), held] } }));
+    const { parts } = readReceipt(writeReceipt('id', 'REDIS', both, [state(), state()], 'LEASES'));
+    expect(parts.map(({ keySuffix }) => keySuffix)).toEqual([':held~l']);
   });
 
   it('is empty where nothing was taken', () => {
@@ -62,11 +69,17 @@ describe('a receipt', () => {
     ['no parts', encode(['id', 0, []])],
     ['too many parts', encode(['id', 0, Array(2_001).fill(PART)])],
     ['a part that is short', encode(['id', 0, [PART.slice(1)]])],
-    ['a suffix that leads elsewhere', encode(['id', 0, [['a', 'b', '}:other', 1, T]]])],
-    ['a cost of 0', encode(['id', 0, [['a', 'b', '', 0, T]]])],
-    ['a part of a unit', encode(['id', 0, [['a', 'b', '', 0.5, T]]])],
-    ['a cost no limit has', encode(['id', 0, [['a', 'b', '', 1_000_000_001, T]]])],
-    ['a time that is none', encode(['id', 0, [['a', 'b', '', 1, null]]])],
+    ['a suffix that leads elsewhere', encode(['id', 0, [['a', 'b', '}:other', 1, T, MINUTE]]])],
+    ['an endpoint that is none', encode(['id', 0, [['{a}', 'b', '', 1, T, MINUTE]]])],
+    ['an endpoint too long', encode(['id', 0, [['a'.repeat(129), 'b', '', 1, T, MINUTE]]])],
+    ['no identifier', encode(['id', 0, [['a', '', '', 1, T, MINUTE]]])],
+    ['an identifier too long', encode(['id', 0, [['a', 'ü'.repeat(129), '', 1, T, MINUTE]]])],
+    ['an identifier with control characters', encode(['id', 0, [['a', 'b\n', '', 1, T, MINUTE]]])],
+    ['a cost of 0', encode(['id', 0, [['a', 'b', '', 0, T, MINUTE]]])],
+    ['a part of a unit', encode(['id', 0, [['a', 'b', '', 0.5, T, MINUTE]]])],
+    ['a cost no limit has', encode(['id', 0, [['a', 'b', '', 1_000_000_001, T, MINUTE]]])],
+    ['a time that is none', encode(['id', 0, [['a', 'b', '', 1, null, MINUTE]]])],
+    ['a window that is none', encode(['id', 0, [['a', 'b', '', 1, T, -1]]])],
   ])('is refused with %s', (_, text) => {
     expect(() => readReceipt(text)).toThrow(InvalidReceipt);
   });

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { MAX_UNITS } from './algorithm.ts';
 import type { CheckTerm } from './check-plan.ts';
-import type { VerdictSource } from './decision-store.ts';
+import type { Verdict, VerdictSource } from './decision-store.ts';
 import { InvalidReceipt } from './errors.ts';
 import type { LimitState } from './limit-store.ts';
+import { RULE_NAME } from './rule.ts';
 
 /** What one decision took of one limit. */
 export interface ReceiptPart {
@@ -12,6 +14,8 @@ export interface ReceiptPart {
   readonly keySuffix: string;
   readonly cost: number;
   readonly resetMicros: number;
+  /** Of the limit as it was. */
+  readonly windowMicros: number;
 }
 
 /** What one decision took, in a form that any replica can give back. */
@@ -26,26 +30,49 @@ const SOURCES: readonly VerdictSource[] = ['REDIS', 'MEMORY', 'FALLBACK_LOCAL'];
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** As many limits as one decision may have, and units as one of them can. */
 const MAX_PARTS = 2_000;
+const MAX_IDENTIFIER_BYTES = 256;
+const CONTROL_CHARACTER = /\p{Cc}/u;
 const KEY_SUFFIX = /^(:[A-Za-z0-9_-]{1,32})?(~[cbfl])?!?$/;
+
+/** The id of a decision that is to have a receipt: 96 random bits. */
+export function newReceiptId(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+/**
+ * The receipt of a decision that was allowed; '' where nothing was taken, so that there is nothing to give back. Of what is not refundable a receipt ends leases
+ * alone: else whoever ends one would have all other units back too, each time.
+ */
+export function receiptFor(
+  id: string,
+  { source, states }: Verdict,
+  terms: readonly CheckTerm[],
+  refundable: boolean,
+): string {
+  if (id === '' || source === 'FALLBACK_OPEN' || source === 'FALLBACK_CLOSED') return '';
+  return writeReceipt(id, source, terms, states, refundable ? 'ALL' : 'LEASES');
+}
 
 /**
  * The receipt as a text: base64url of JSON. It holds names and never a key, so that what a text made up by somebody can
  * reach are counts of rules, as by any check; it needs no signature.
  *
  * @param states of a decision that was allowed: its enforced terms were all taken, its shadow terms if all had room
- * @returns '' where nothing was taken
+ * @param of `LEASES`: of `CONCURRENCY` limits alone, for an operation that will be over and not undone
+ * @returns '' where nothing of that was taken
  */
 export function writeReceipt(
   id: string,
   source: VerdictSource,
   terms: readonly CheckTerm[],
   states: readonly LimitState[],
+  of: 'ALL' | 'LEASES' = 'ALL',
 ): string {
   const shadowTaken = terms.every(({ limit }, index) => !limit.shadow || states[index]?.allowed);
   const parts: unknown[] = [];
   for (const [index, { endpoint, identifier, limit, cost }] of terms.entries()) {
-    if (limit.shadow && !shadowTaken) continue;
-    parts.push([endpoint, identifier, limit.keySuffix, cost, states[index]?.resetMicros]);
+    if ((limit.shadow && !shadowTaken) || (of === 'LEASES' && limit.algorithm !== 'CONCURRENCY')) continue;
+    parts.push([endpoint, identifier, limit.keySuffix, cost, states[index]?.resetMicros, limit.windowMicros]);
   }
   if (parts.length === 0) return '';
   return Buffer.from(JSON.stringify([id, SOURCES.indexOf(source), parts])).toString('base64url');
@@ -61,11 +88,19 @@ export function readReceipt(text: string): Receipt {
 }
 
 function readPart(part: unknown): ReceiptPart {
-  const [endpoint, identifier, keySuffix, cost, resetMicros] = tuple(part, 5);
-  if (typeof endpoint !== 'string' || typeof identifier !== 'string') throw new InvalidReceipt();
+  const [endpoint, identifier, keySuffix, cost, resetMicros, windowMicros] = tuple(part, 6);
+  if (typeof endpoint !== 'string' || !RULE_NAME.test(endpoint)) throw new InvalidReceipt();
+  if (typeof identifier !== 'string' || !isIdentifier(identifier)) throw new InvalidReceipt();
   if (typeof keySuffix !== 'string' || !KEY_SUFFIX.test(keySuffix)) throw new InvalidReceipt();
-  if (!isCount(cost) || cost > MAX_UNITS || !isCount(resetMicros)) throw new InvalidReceipt();
-  return { endpoint, identifier, keySuffix, cost, resetMicros };
+  if (!isCount(cost) || cost > MAX_UNITS || !isCount(resetMicros) || !isCount(windowMicros)) {
+    throw new InvalidReceipt();
+  }
+  return { endpoint, identifier, keySuffix, cost, resetMicros, windowMicros };
+}
+
+/** As a check has it: what is longer would be a key of that length in the store. */
+function isIdentifier(text: string): boolean {
+  return text !== '' && Buffer.byteLength(text) <= MAX_IDENTIFIER_BYTES && !CONTROL_CHARACTER.test(text);
 }
 
 function parse(text: string): unknown {

@@ -68,6 +68,7 @@ export class CrossSlotStore implements DecisionStore {
     return this.#isInOneSlot(ask.terms) ? this.#store.decide(ask) : this.#decideInSlots(ask);
   }
 
+  /** Each slot gives back once. Where several calls race, each may so give back a part of what was taken. */
   async refund(id: string, parts: readonly Taken[], source: VerdictSource): Promise<readonly number[]> {
     return await eachSlot(parts, this.#slotOfPart, (_, group) => this.#store.refund(id, group, source));
   }

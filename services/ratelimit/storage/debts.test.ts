@@ -108,11 +108,22 @@ describe('Debts', () => {
     expect(all(debts).map(({ key }) => key)).toEqual(['a-1', 'b-2']);
   });
 
+  it('keeps the keys that no lane is known for, until one is', () => {
+    const { world, debts } = debtsAt();
+    world.lane = () => '';
+    debts.add({ key: 'k', limit: LOG, cost: 2 }, '');
+    for (let tick = 0; tick < 3; tick += 1) debts.followLanes(['a']);
+    expect([debts.size, debts.sizeOf('')]).toEqual([1, 1]);
+    world.lane = () => 'a';
+    debts.followLanes(['a']);
+    expect(all(debts)).toEqual([{ key: 'k', limit: LOG, debt: [0, 2] }]);
+  });
+
   it('gives the keys of a lane that is no more to the lanes that they belong to now', () => {
     const { world, debts } = debtsAt();
     debts.add({ key: 'k', limit: LOG, cost: 3 }, '');
     world.lane = () => 'b';
-    debts.dropLane('a');
+    debts.followLanes(['b', 'c']);
     expect([debts.size, debts.sizeOf('a')]).toEqual([1, 0]);
     expect(all(debts, 'b')).toEqual([{ key: 'k', limit: LOG, debt: [0, 3] }]);
   });

@@ -122,14 +122,19 @@ export class Debts {
     }
   }
 
-  /** Gives the keys of a lane that is no more to those they belong to now. */
-  dropLane(lane: string): void {
-    const accounts = this.#byLane.get(lane);
-    if (accounts === undefined) return;
-    this.#byLane.delete(lane);
-    this.#size -= accounts.size;
+  /** Gives the keys of lanes that are no more to those they belong to now. */
+  followLanes(lanes: readonly string[]): void {
     const now = this.#clock();
-    for (const [key, { limit, model }] of accounts) this.#add(key, limit, model.debt(now, limit));
+    for (const [lane, accounts] of [...this.#byLane]) {
+      if (lanes.includes(lane)) continue;
+      for (const [key, { limit, model }] of accounts) {
+        // Of a slot that no lane is known for yet.
+        if (this.#laneOf(key) === lane) continue;
+        this.#delete(accounts, key);
+        this.#add(key, limit, model.debt(now, limit));
+      }
+      if (accounts.size === 0) this.#byLane.delete(lane);
+    }
   }
 
   /** Drops, of the next few keys, those that owe nothing any more. To be called now and then. */

@@ -74,7 +74,7 @@ export class GuardedStore implements DecisionStore, Disposable {
       clock,
       ...(maxKeys === undefined ? {} : { maxKeys }),
     });
-    this.#settler = new Settler(redis, this.#local.debts, (error) => this.#report(error));
+    this.#settler = new Settler(redis, this.#local.debts);
     this.#timer = setInterval(() => this.#tick(), probeEveryMs).unref();
   }
 
@@ -195,10 +195,9 @@ export class GuardedStore implements DecisionStore, Disposable {
   #followLanes(): void {
     const lanes = this.#redis.lanes();
     for (const lane of this.#breakers.keys()) {
-      if (lanes.includes(lane)) continue;
-      this.#breakers.delete(lane);
-      this.#local.debts.dropLane(lane);
+      if (!lanes.includes(lane)) this.#breakers.delete(lane);
     }
+    this.#local.debts.followLanes(lanes);
     for (const lane of lanes) this.#breakerFor(lane);
   }
 

@@ -15,6 +15,11 @@ export function isRefusal(error: unknown): error is Error {
   return error instanceof ReplyError && REFUSAL.test((error as Error).message);
 }
 
+/** Whether keys of a command may be on both sides of a slot's move: each by itself can be asked for all the same. */
+export function isApart(error: unknown): boolean {
+  return isRefusal(error) && /^(?:ASK|TRYAGAIN)\b/.test(error.message);
+}
+
 /**
  * Sends a command again that was refused, where and as the refusal says, until it ran or the deadline has come.
  *

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { MAX_LIVE_RULES } from '../domain/live-rules.ts';
 import type { Rule } from '../domain/rule.ts';
 import { LiveRulesFull } from '../domain/rule-errors.ts';
-import { pathText, readRules } from './read-rules.ts';
+import { pathText, type RulesReading, readRules } from './read-rules.ts';
 import { writeRule } from './written-rule.ts';
 
 /** The most bytes that the live rules take as a document. */
@@ -54,14 +54,8 @@ export function nextDocument(revision: string, rules: readonly Rule[]): LiveDocu
 export function readDocument(revision: string, text: string, known: readonly Rule[] = []): LiveDocument {
   if (revisionNumber(revision) < 0) throw new InvalidLiveDocument(['the revision is none']);
   if (Buffer.byteLength(text) > MAX_DOCUMENT_BYTES) throw new InvalidLiveDocument(['too long']);
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    throw new InvalidLiveDocument(['not JSON']);
-  }
   const byText = new Map(known.map((rule) => [ruleText(rule), rule]));
-  const { rules, problems } = readRules(data, (written) => byText.get(JSON.stringify(written)));
+  const { rules, problems } = read(text, (written) => byText.get(JSON.stringify(written)));
   if (problems.length > 0) {
     throw new InvalidLiveDocument(
       problems.slice(0, 10).map(({ path, description }) => `${pathText(path)} ${description}`),
@@ -69,6 +63,15 @@ export function readDocument(revision: string, text: string, known: readonly Rul
   }
   if (rules.length > MAX_LIVE_RULES) throw new InvalidLiveDocument([`more than ${MAX_LIVE_RULES} rules`]);
   return { revision, text, rules };
+}
+
+function read(text: string, known: (written: unknown) => Rule | undefined): RulesReading {
+  try {
+    return readRules(JSON.parse(text), known);
+  } catch (error) {
+    // Lists in lists in lists overflow the stack.
+    throw new InvalidLiveDocument([error instanceof SyntaxError ? 'not JSON' : String(error)]);
+  }
 }
 
 const texts = new WeakMap<Rule, string>();

@@ -187,6 +187,19 @@ describe('MemoryStore', () => {
     expect(store.refund('3', [{ key: 'a', limit, cost: 1, resetMicros: again.resetMicros }])).toEqual([1]);
   });
 
+  it('remembers no id for ever, whatever time a receipt names', () => {
+    const { time, store } = storeAt(T, 1);
+    using _ = store;
+    const day = 86_400 * SECOND;
+    const limit = limitOf({ limit: 2, windowMicros: day });
+    const { resetMicros } = take(store, 'a', 1, 2, day);
+    const part = { key: 'a', limit, cost: 1, resetMicros };
+    expect(store.refund('made-up', [{ ...part, resetMicros: Number.MAX_SAFE_INTEGER }])).toEqual([0]);
+    time.now += 400 * day;
+    const again = take(store, 'a', 1, 2, day);
+    expect(store.refund('id', [{ ...part, resetMicros: again.resetMicros }])).toEqual([1]);
+  });
+
   it('renews and gives back leases by id, and drops a key whose leases have ended', () => {
     const { time, store } = storeAt(T);
     using _ = store;

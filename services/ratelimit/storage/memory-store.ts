@@ -1,3 +1,4 @@
+import { MAX_WINDOW_MICROS } from '../domain/algorithm.ts';
 import { type Clock, epochMicros } from '../domain/clock.ts';
 import { decideTerms } from '../domain/decide-terms.ts';
 import type { LimitModel } from '../domain/limit-model.ts';
@@ -58,7 +59,7 @@ export class MemoryStore implements LimitStore, Disposable {
 
   refund(id: string, parts: readonly Taken[]): number[] {
     const now = this.#clock();
-    const last = Math.max(...parts.map((part) => this.#lastEnd(part)));
+    const last = Math.max(...parts.map((part) => this.#lastEnd(part, now)));
     if (last <= now || !this.#refunded.spend(id, now, last)) return parts.map(() => 0);
     return parts.map(
       ({ key, limit, cost, resetMicros }) =>
@@ -90,9 +91,10 @@ export class MemoryStore implements LimitStore, Disposable {
   }
 
   /** Until when there may be something to give back: a lease may have been renewed since it was taken. */
-  #lastEnd({ key, limit, resetMicros }: Taken): number {
-    if (limit.algorithm !== 'CONCURRENCY') return resetMicros;
-    return Math.max(resetMicros, this.#models.get(key)?.deadAtMicros ?? 0);
+  #lastEnd({ key, limit, resetMicros }: Taken, now: number): number {
+    const end = limit.algorithm === 'CONCURRENCY' ? this.#models.get(key)?.deadAtMicros : undefined;
+    // Whoever makes up a receipt may name any time, and nothing is kept for ever.
+    return Math.min(Math.max(resetMicros, end ?? 0), now + MAX_WINDOW_MICROS);
   }
 
   /** Holds on to a model with something in it. */

@@ -1,4 +1,4 @@
-import { type Call, insist, isRefusal } from './insistence.ts';
+import { type Call, insist, isApart, isRefusal } from './insistence.ts';
 import { redisFailure } from './redis-failure.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { RedisNodes } from './redis-nodes.ts';
@@ -17,14 +17,20 @@ export class RedisCalls {
     this.#budgetMs = budgetMs;
   }
 
-  /** Sends a command before this returns, or fails. @throws StoreUnavailable, KeyUnusable */
-  async run(slot: number, call: Call, budgetMs = this.#budgetMs): Promise<unknown> {
+  /**
+   * Sends a command before this returns, or fails.
+   *
+   * @param divisible where {@link isApart}, the refusal is thrown as it is, for the caller to ask for each key alone
+   * @throws StoreUnavailable, KeyUnusable
+   */
+  async run(slot: number, call: Call, budgetMs = this.#budgetMs, divisible = false): Promise<unknown> {
     const node = this.#nodes.ownerOf(slot);
     if (!node?.isReady) throw node?.away() ?? nobodyHolds();
     const deadlineMs = performance.now() + budgetMs;
     try {
       return await withinBudget(call(node.client, false), budgetMs);
     } catch (error) {
+      if (divisible && isApart(error)) throw error;
       return await this.recover(slot, node, call, error, deadlineMs);
     }
   }

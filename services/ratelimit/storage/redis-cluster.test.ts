@@ -166,6 +166,20 @@ describe('RedisStore on a cluster', () => {
     expect(await store.decide(pair)).toHaveLength(2);
   });
 
+  it('settles what is on both sides of a move, each key where it is', async () => {
+    await using store = await connectedStore(cluster.target);
+    const there = 'ratelimit:owing:{owing}';
+    const terms = [there, `${there}:new`].map((key) =>
+      termOf('FAIL_OPEN', key, { algorithm: 'FIXED_WINDOW', limit: 9, windowMicros: 86_400_000_000 }),
+    );
+    await store.decide(askFor(terms.slice(0, 1)));
+    const away = cluster.masters.find(({ address }) => address !== store.laneOf(there)) as ClusterNode;
+    const entries = terms.map(({ key, limit }) => ({ key, limit, debt: [0, 2] }));
+    await cluster.moveSlot(keySlot(there), away, () => store.settle(entries));
+    const after = await store.decide(askFor(terms, { peek: true }));
+    expect(after.map(({ remaining }) => remaining)).toEqual([6, 7]);
+  });
+
   it('comes back by itself after its connections were killed, and never repeats a check that may have run', async () => {
     await using store = await connectedStore(cluster.target);
     const keys = Array.from({ length: 30 }, (_, index) => `ratelimit:killed:{${index}}`);

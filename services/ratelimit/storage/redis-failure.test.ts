@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { closeRedis, connectRedis } from '../../../runtime/redis-connection.ts';
+import { singleRedis } from '../../../runtime/redis-target.ts';
 import { redisFailure, replyFailure } from './redis-failure.ts';
 import { KeyUnusable, StoreUnavailable } from './store-errors.ts';
 
@@ -34,5 +36,13 @@ describe('redisFailure', () => {
     expect(failure).toBeInstanceOf(StoreUnavailable);
     expect(failure.message).toBe('connect ECONNREFUSED 127.0.0.1:1');
     expect(JSON.stringify({ ...failure, cause: failure.cause })).not.toContain('s3cret');
+  });
+
+  it('says in words of its own that there is no connection', async () => {
+    const client = connectRedis(singleRedis('redis://127.0.0.1:1'), 'test');
+    client.on('error', () => undefined);
+    const error = await client.ping().catch((reason: unknown) => reason);
+    closeRedis(client);
+    expect(redisFailure(error)).toEqual(new StoreUnavailable('there is no connection'));
   });
 });

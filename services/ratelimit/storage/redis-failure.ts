@@ -15,11 +15,12 @@ const KEY_AT_FAULT = new Set(['WRONGTYPE', 'ERR', 'CROSSSLOT', 'TRYAGAIN']);
  */
 export function redisFailure(error: unknown): StoreUnavailable | KeyUnusable {
   if (error instanceof StoreUnavailable || error instanceof KeyUnusable) return error;
-  // ioredis's own text for a connection that was lost names an option of ioredis.
+  // Some of ioredis's own texts name options of ioredis.
   if (error instanceof Error && error.name === 'MaxRetriesPerRequestError') {
     return new StoreUnavailable('the connection was lost before the answer came');
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (message.includes('enableOfflineQueue')) return new StoreUnavailable('there is no connection');
   return error instanceof ReplyError ? replyFailure(message) : new StoreUnavailable(message);
 }
 

@@ -295,6 +295,7 @@ describe('rules in Redis that can not be used', () => {
   it.each([
     ['no JSON', 'x'],
     ['a bad rule', '{"rules":[{"name":"orders","limits":[{"limit":0,"window":"1m"}]}]}'],
+    ['lists without end', `{"rules":[{"name":${'['.repeat(50_000)}${']'.repeat(50_000)}}]}`],
     [
       'a good rule beside a bad one',
       '{"rules":[{"name":"orders","limits":[{"limit":9,"window":"1m"}]},{"name":""}]}',

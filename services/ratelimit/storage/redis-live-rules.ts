@@ -15,6 +15,7 @@ import {
   readDocument,
   revisionNumber,
 } from './live-document.ts';
+import { redisFailure } from './redis-failure.ts';
 import type { RulesSnapshot } from './rules-snapshot.ts';
 import { withinBudget } from './within-budget.ts';
 
@@ -143,6 +144,8 @@ export class RedisLiveRules implements LiveRules, AsyncDisposable {
         this.#noteBack();
       } catch (error) {
         this.#noteAway(error);
+        // A replica may have taken over. By itself ioredis asks for that every five seconds only.
+        if ('refreshSlotsCache' in this.#client) this.#client.refreshSlotsCache();
       }
     });
   }
@@ -205,7 +208,7 @@ export class RedisLiveRules implements LiveRules, AsyncDisposable {
     try {
       return await withinBudget(reply, BUDGET_MS);
     } catch (error) {
-      throw new StoreAway(error instanceof Error ? error.message : String(error));
+      throw new StoreAway(redisFailure(error).message);
     }
   }
 

@@ -27,6 +27,12 @@ export class RedisNode implements Disposable {
     return this.client.status === 'ready';
   }
 
+  /** `host:port` that the connection leads to, the host as a number; undefined while it is not ready. */
+  get address(): string | undefined {
+    const { remoteAddress, remotePort } = this.client.stream ?? {};
+    return this.isReady && remoteAddress !== undefined ? `${remoteAddress}:${remotePort}` : undefined;
+  }
+
   /** What a call fails with while it is not ready. */
   away(): StoreUnavailable {
     return new StoreUnavailable(this.#lastError);

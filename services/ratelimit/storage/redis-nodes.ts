@@ -2,6 +2,7 @@ import { redisOptions } from '../../../runtime/redis-options.ts';
 import type { RedisTarget } from '../../../runtime/redis-target.ts';
 import { ClusterNodes } from './cluster-nodes.ts';
 import { RedisNode } from './redis-node.ts';
+import { SentinelWatch } from './sentinel-watch.ts';
 
 /** The servers that hold the counts, and which of them holds what. */
 export interface RedisNodes extends Disposable {
@@ -31,9 +32,18 @@ export function connectNodes(target: RedisTarget, name: string): RedisNodes {
 /** One server holds everything; sentinels may let another take its place, at which the connection follows. */
 class OneNode implements RedisNodes {
   readonly #node: RedisNode;
+  readonly #watch: SentinelWatch | undefined;
 
   constructor(target: RedisTarget, name: string) {
-    this.#node = new RedisNode('', redisOptions(target, name));
+    const node = new RedisNode('', redisOptions(target, name));
+    this.#node = node;
+    if (target.sentinel === undefined) return;
+    this.#watch = new SentinelWatch({
+      target,
+      name,
+      connectedTo: () => node.address,
+      onMoved: () => node.client.stream?.destroy(),
+    });
   }
 
   slotOf(): number {
@@ -69,6 +79,7 @@ class OneNode implements RedisNodes {
   }
 
   [Symbol.dispose](): void {
+    this.#watch?.[Symbol.dispose]();
     this.#node[Symbol.dispose]();
   }
 }

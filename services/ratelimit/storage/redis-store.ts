@@ -4,13 +4,14 @@ import type { Debt } from '../domain/limit-model.ts';
 import type { Ask, LimitState, LimitStore, Taken } from '../domain/limit-store.ts';
 import { AskBatch } from './ask-batch.ts';
 import { bySlot, eachSlot } from './by-slot.ts';
-import { type Call, isRefusal } from './insistence.ts';
+import { type Call, isApart } from './insistence.ts';
+import { tagIn } from './key-slot.ts';
 import { LaneProbe } from './lane-probe.ts';
 import { nobodyHolds, RedisCalls, scriptCall } from './redis-calls.ts';
 import { replyFailure } from './redis-failure.ts';
 import { connectNodes, type RedisNodes } from './redis-nodes.ts';
 import { DECIDE, limitSpec, REFUND, RENEW, SETTLE } from './scripts.ts';
-import { KeyUnusable, StoreUnavailable } from './store-errors.ts';
+import { KeyUnusable, NotSettled, StoreUnavailable } from './store-errors.ts';
 import { withinBudget } from './within-budget.ts';
 
 /** Redis runs a batch in one go, serving nobody else for up to half a millisecond; more would save little more. */
@@ -107,7 +108,10 @@ export class RedisStore implements LimitStore, AsyncDisposable {
   async refund(id: string, parts: readonly Taken[]): Promise<readonly number[]> {
     this.#sendWaiting();
     return await eachSlot(parts, this.#slotOf, async (slot, group) => {
-      const marker = `${group[0]?.key}@${id}`;
+      // Of no part: which of them there still are can change between two refunds, by an edit of the rules. Shadows alone
+      // are given back by CrossSlotStore, under an id that the enforced parts may still be given back by.
+      const shadow = group.every(({ limit }) => limit.shadow) ? '!' : '';
+      const marker = `ratelimit:{${tagIn(slot)}}@${id}${shadow}`;
       const values = group.flatMap(({ limit, cost, resetMicros }) => [limitSpec(limit), cost, resetMicros]);
       const keys = [marker, ...group.map(({ key }) => key)];
       const longest = Math.max(...group.map(({ limit }) => lifetimeMs(limit)));
@@ -133,25 +137,18 @@ export class RedisStore implements LimitStore, AsyncDisposable {
     return numbers(counts).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Adds what was consumed while Redis could not be asked. What is asked after this call is decided after it. */
-  async settle(entries: readonly Settlement[]): Promise<void> {
+  /**
+   * Adds what was consumed while Redis could not be asked.
+   *
+   * @param inOrder what is asked after this call is decided after it. Takes Redis longer.
+   * @throws NotSettled
+   */
+  async settle(entries: readonly Settlement[], inOrder = true): Promise<void> {
     this.#sendWaiting();
+    const left = new Map<Settlement, StoreUnavailable>();
     const groups = bySlot(entries, this.#slotOf);
-    const budgetMs = Math.max(this.#budgetMs, LEAST_SETTLE_BUDGET_MS);
-    await Promise.all(
-      groups.map(async ({ slot, items }) => {
-        const keys = items.map(({ key }) => key);
-        const values = items.flatMap(({ limit, debt }) => [limitSpec(limit), debt.length, ...debt]);
-        // By its source: were it sent again after a NOSCRIPT, what was asked meanwhile would be decided before it.
-        const call: Call = (client) => client.eval(SETTLE.source, keys.length, ...keys, ...values);
-        for (const text of (await this.#calls.run(slot, call, budgetMs)) as readonly string[]) {
-          const failure = replyFailure(text);
-          // A Redis that takes no writes: what is owed stays owed.
-          if (failure instanceof StoreUnavailable) throw failure;
-          this.#onKeyUnusable(failure);
-        }
-      }),
-    );
+    await Promise.all(groups.map(({ slot, items }) => this.#settle(slot, items, inOrder, left)));
+    for (const { message } of left.values()) throw new NotSettled(message, [...left.keys()]);
   }
 
   /** Round-trip time of a PING, in ms. @throws StoreUnavailable where the lane does not answer within the budget. */
@@ -182,6 +179,38 @@ export class RedisStore implements LimitStore, AsyncDisposable {
     for (const stream of streams) stream?.uncork();
   };
 
+  /** Puts into `left` what could not be settled, all of it or none. Never rejects. */
+  async #settle(
+    slot: number,
+    items: readonly Settlement[],
+    inOrder: boolean,
+    left: Map<Settlement, StoreUnavailable>,
+  ): Promise<void> {
+    const keys = items.map(({ key }) => key);
+    const values = items.flatMap(({ limit, debt }) => [limitSpec(limit), debt.length, ...debt]);
+    // As one array: a log's times may be more than a call takes arguments.
+    const rest = [keys.length, ...keys, ...values];
+    // By its source: were it sent again after a NOSCRIPT, what was asked meanwhile would be decided before it.
+    const call: Call = (client, withSource) =>
+      inOrder || withSource
+        ? client.call('eval', [SETTLE.source, ...rest])
+        : client.call('evalsha', [SETTLE.sha, ...rest]);
+    const budgetMs = Math.max(this.#budgetMs, LEAST_SETTLE_BUDGET_MS);
+    try {
+      const texts = (await this.#calls.run(slot, call, budgetMs, items.length > 1)) as readonly string[];
+      for (const failure of texts.map(replyFailure)) {
+        // A Redis that takes no writes: what is owed stays owed.
+        if (failure instanceof StoreUnavailable) throw failure;
+        this.#onKeyUnusable(failure);
+      }
+    } catch (error) {
+      if (isApart(error)) {
+        await Promise.all(items.map((item) => this.#settle(slot, [item], inOrder, left)));
+      } else if (error instanceof KeyUnusable) this.#onKeyUnusable(error);
+      else for (const item of items) left.set(item, error as StoreUnavailable);
+    }
+  }
+
   #decide(slot: number, batch: AskBatch, deadlineMs = performance.now() + this.#budgetMs): void {
     const call = scriptCall(DECIDE, batch.keys, batch.values);
     const node = this.#nodes.ownerOf(slot);
@@ -193,7 +222,7 @@ export class RedisStore implements LimitStore, AsyncDisposable {
       (reply) => batch.settle(reply),
       (error: unknown) => {
         // Of a slot on its way between two nodes some asks can be decided, and those for keys on both sides can not.
-        if (batch.size > 1 && isRefusal(error) && /^(?:ASK|TRYAGAIN)/.test(error.message)) {
+        if (batch.size > 1 && isApart(error)) {
           for (const alone of batch.split()) this.#decide(slot, alone, deadlineMs);
           return;
         }

@@ -8,5 +8,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
+-- Of a time to come: the clock was set back, or another server's was ahead. Who lives gives the next sign in time.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], string.format('(%.0f', now + ARGV[2]), '+inf')
 redis.call('PEXPIRE', KEYS[1], 2 * ARGV[2])
 return redis.call('ZCARD', KEYS[1])

@@ -49,6 +49,19 @@ describe('Replicas', () => {
     await counts(left, 1, 9_000);
   }, 15_000);
 
+  it('forgets those that are gone although the clock of Redis was set back', async () => {
+    await using admin = inspect(server.url);
+    await admin.flushall();
+    await admin.eval(
+      "return redis.call('ZADD', KEYS[1], 1000 * redis.call('TIME')[1] + 3600000, 'gone')",
+      1,
+      'ratelimit:replicas',
+    );
+    const one = process();
+    await expect.poll(() => admin.zscore('ratelimit:replicas', 'gone'), { timeout: 2_000 }).toBeNull();
+    expect(one.count).toBe(1);
+  });
+
   it('keeps the number while Redis is away, and when Redis comes back empty', async () => {
     const own = await startRedis();
     const [one, other] = [process(own.url), process(own.url)];

@@ -166,6 +166,28 @@ describe('a rules file that changes', () => {
   });
 });
 
+describe('a rules file that takes minutes to parse', () => {
+  // Each key is compared with all before it.
+  const endless = `rules: []\n${Array.from({ length: 100_000 }, (_, index) => `k${index}: 1\n`).join('')}`;
+
+  it('is refused', async () => {
+    const parsing = parseRuleFile(path, Buffer.from(endless), { timeoutMs: 500 });
+    await expect(parsing).rejects.toThrow("can't be parsed within 500 ms");
+    await expect(parsing).rejects.toThrow(InvalidRuleFile);
+  });
+
+  it('does not hold up the end of the watch', async () => {
+    await writeFile(path, rulesText(1));
+    const { watch, log } = await watched();
+    await writeFile(path, endless);
+    await aMoment();
+    const started = performance.now();
+    await watch[Symbol.asyncDispose]();
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(log).toEqual([]);
+  });
+});
+
 describe('a file that can not be a rules file', () => {
   const problem = async () => {
     try {

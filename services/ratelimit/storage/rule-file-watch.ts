@@ -66,7 +66,7 @@ export class RuleFileWatch implements AsyncDisposable {
   async #take(content: Buffer): Promise<void> {
     const { path, logger, onRules } = this.#options;
     try {
-      const rules = await parseRuleFile(path, content);
+      const rules = await parseRuleFile(path, content, { signal: this.#stop.signal });
       if (this.#stop.signal.aborted) return;
       onRules(rules);
       logger.info(
@@ -81,6 +81,7 @@ export class RuleFileWatch implements AsyncDisposable {
   }
 
   #refuse(problems: readonly string[]): void {
+    if (this.#stop.signal.aborted) return;
     this.#good = false;
     const { path, logger } = this.#options;
     logger.error({ file: path, problems }, 'the rules file is refused: the rules stay as they were');

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { defineRule, type Rule } from '../domain/rule.ts';
@@ -36,13 +37,24 @@ export async function loadRuleFile(path: string): Promise<Buffer> {
   }
 }
 
+export interface ParseRuleFileOptions {
+  /** What takes longer is refused, in ms. Default: 60,000. */
+  readonly timeoutMs?: number;
+  /** Ends the parsing. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Reads the content of a rules file; a large one on a thread of its own, so that checks are answered meanwhile.
  *
  * @param path for the text of problems only
  * @throws InvalidRuleFile with all that is wrong
  */
-export async function parseRuleFile(path: string, content: Buffer): Promise<readonly Rule[]> {
+export async function parseRuleFile(
+  path: string,
+  content: Buffer,
+  options: ParseRuleFileOptions = {},
+): Promise<readonly Rule[]> {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(content);
@@ -50,18 +62,39 @@ export async function parseRuleFile(path: string, content: Buffer): Promise<read
     throw new InvalidRuleFile([`${path} is not UTF-8`]);
   }
   const isSmall = text.length <= SMALL_FILE_CHARACTERS;
-  const { definitions, problems } = isSmall ? readRulesYaml(text) : await readOnThread(path, text);
+  const { definitions, problems } = isSmall ? readHere(path, text) : await readOnThread(path, text, options);
   if (problems.length > 0) {
     throw new InvalidRuleFile(problems.map((each) => (/^\d/.test(each) ? `${path}:${each}` : each)));
   }
   return definitions.map(defineRule);
 }
 
-function readOnThread(path: string, text: string): Promise<RulesYaml> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./rules-yaml-worker.ts', import.meta.url), { workerData: text });
-    worker.once('message', resolve);
-    // Deeply nested brackets, say, which overflow the parser's stack.
-    worker.once('error', (error) => reject(new InvalidRuleFile([`${path} can't be parsed: ${error}`])));
-  });
+function readHere(path: string, text: string): RulesYaml {
+  try {
+    return readRulesYaml(text);
+  } catch (error) {
+    // As from a thread: what the parser trips over must not end this process.
+    throw new InvalidRuleFile([`${path} can't be parsed: ${error}`]);
+  }
+}
+
+async function readOnThread(
+  path: string,
+  text: string,
+  { timeoutMs = 60_000, signal }: ParseRuleFileOptions,
+): Promise<RulesYaml> {
+  const worker = new Worker(new URL('./rules-yaml-worker.ts', import.meta.url), { workerData: text });
+  // A map of 100,000 keys, each of which the parser compares with all the others, takes it minutes.
+  const late = AbortSignal.timeout(timeoutMs);
+  try {
+    const ended = AbortSignal.any(signal === undefined ? [late] : [late, signal]);
+    const [yaml] = await once(worker, 'message', { signal: ended });
+    return yaml;
+  } catch (error) {
+    // Else deeply nested brackets, say, which overflow the parser's stack.
+    const reason = late.aborted ? ` within ${timeoutMs} ms` : `: ${error}`;
+    throw new InvalidRuleFile([`${path} can't be parsed${reason}`]);
+  } finally {
+    await worker.terminate();
+  }
 }

@@ -150,6 +150,24 @@ extra: 1
   });
 
   it.each([
+    'name: {}, limits: [{ limit: 1, window: 1m }]',
+    'name: a, limits: [{ limit: {}, window: 1m, algorithm: TOKEN_BUCKET, burst: 1 }]',
+    'name: a, limits: [{ limit: 1, window: [1m] }]',
+    'name: a, limits: [{ limit: 1, window: {} }]',
+    'name: a, limits: [{ limit: 1, window: 1m, name: {} }]',
+    'name: a, limits: [{ limit: 1, window: 1m, algorithm: {} }]',
+    'name: a, mode: {}, limits: [{ limit: 1, window: 1m }]',
+    'name: a, limits: [{ limit: 1, window: 1m }], bypass_roles: [{}]',
+    'name: a, limits: [{ limit: 1, window: 1m }], overrides: [{ identifier: {}, mode: UNLIMITED }]',
+  ])('is refused where a map or list stands for a value: { %s }', (rule) => {
+    // A map that can't even be made a text of.
+    const { problems } = withRule(`  - { ${rule.replace('{}', '{ toString: 1, valueOf: 1 }')} }\n`);
+    expect(problems).toEqual([
+      expect.stringMatching(/ rules\[1\]\S+ must be (?:of the type|one of|a length)/),
+    ]);
+  });
+
+  it.each([
     ['', '1:1'],
     ['rules:', '1:1 rules'],
     ['rules: []', '1:1 rules has no api_default'],

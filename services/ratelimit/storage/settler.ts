@@ -1,6 +1,6 @@
 import type { DebtBatch, Debts } from './debts.ts';
 import type { RedisStore } from './redis-store.ts';
-import { KeyUnusable } from './store-errors.ts';
+import { NotSettled } from './store-errors.ts';
 
 /**
  * What one call may take Redis, in µs: it serves nobody else meanwhile. That is 100 keys, which take this process less
@@ -11,18 +11,16 @@ const WEIGHT = 2_000;
 /**
  * Brings what was taken while a lane was away into Redis.
  *
- * A batch that failed is owed again. Whether Redis had written it is then not known, so it may be written twice: too
+ * What failed of a batch is owed again. Whether Redis had written it is then not known, so it may be written twice: too
  * strict until it runs out, where the other way would be too lax.
  */
 export class Settler {
   readonly #redis: Pick<RedisStore, 'settle'>;
   readonly #debts: Debts;
-  readonly #onKeyUnusable: (error: KeyUnusable) => void;
 
-  constructor(redis: Pick<RedisStore, 'settle'>, debts: Debts, onKeyUnusable: (error: KeyUnusable) => void) {
+  constructor(redis: Pick<RedisStore, 'settle'>, debts: Debts) {
     this.#redis = redis;
     this.#debts = debts;
-    this.#onKeyUnusable = onKeyUnusable;
   }
 
   /**
@@ -34,7 +32,7 @@ export class Settler {
     for (;;) {
       const batch = this.#debts.collect(lane, WEIGHT);
       if (batch === undefined) return;
-      await this.#settle(batch);
+      await this.#settle(batch, false);
       if (batch.isLast) return;
     }
   }
@@ -49,21 +47,17 @@ export class Settler {
     for (;;) {
       const batch = this.#debts.collect(lane, WEIGHT);
       if (batch === undefined) break;
-      sent.push(this.#settle(batch));
+      sent.push(this.#settle(batch, true));
     }
     await Promise.all(sent);
   }
 
-  async #settle(batch: DebtBatch): Promise<void> {
+  async #settle(batch: DebtBatch, inOrder: boolean): Promise<void> {
     try {
-      await this.#redis.settle(batch.entries);
+      await this.#redis.settle(batch.entries, inOrder);
     } catch (error) {
-      if (error instanceof KeyUnusable) {
-        // Somebody else's key: what is owed to it can be settled at no time.
-        this.#onKeyUnusable(error);
-        return;
-      }
-      this.#debts.putBack(batch);
+      // Others of the batch may be in Redis for good.
+      if (error instanceof NotSettled) this.#debts.putBack({ ...batch, entries: error.entries });
       throw error;
     }
   }

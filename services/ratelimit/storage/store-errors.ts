@@ -1,8 +1,21 @@
+import type { Settlement } from './redis-store.ts';
+
 /** The store could not be asked, or did not answer in time. Whether it counted is then unknown. */
 export class StoreUnavailable extends Error {
   constructor(reason: string) {
     super(reason);
     this.name = 'StoreUnavailable';
+  }
+}
+
+/** Debts that the store did not take, or may have taken without its being known. */
+export class NotSettled extends StoreUnavailable {
+  readonly entries: readonly Settlement[];
+
+  constructor(reason: string, entries: readonly Settlement[]) {
+    super(reason);
+    this.name = 'NotSettled';
+    this.entries = entries;
   }
 }
 

@@ -23,13 +23,16 @@ export function readWrittenRule(written: WrittenRule): RuleDefinition {
 export function salvageRule(written: unknown): WrittenRule {
   const rule = recordOf(written);
   return {
-    ...rule,
-    limits: listOf(rule['limits']).map(recordOf),
-    bypass_roles: listOf(rule['bypass_roles']).map(String),
+    ...scalarsOf(rule),
+    limits: listOf(rule['limits']).map(scalarsOf),
+    bypass_roles: listOf(rule['bypass_roles']).map((role) => String(scalarOf(role))),
     overrides: listOf(rule['overrides']).map((each) => {
-      const override = recordOf(each);
-      const { identifier, limits } = override;
-      return { ...override, identifier: String(identifier), limits: listOf(limits).map(recordOf) };
+      const { identifier, limits } = recordOf(each);
+      return {
+        ...scalarsOf(each),
+        identifier: String(scalarOf(identifier)),
+        limits: listOf(limits).map(scalarsOf),
+      };
     }),
   } as WrittenRule;
 }
@@ -65,6 +68,15 @@ function writeLimit({ name, algorithm, limit, windowMicros, burst, shadow }: Lim
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
+}
+
+/** The fields of a record, each as something that can be compared and made a text of. */
+function scalarsOf(record: unknown): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(recordOf(record)).map(([name, value]) => [name, scalarOf(value)]));
+}
+
+function scalarOf(value: unknown): unknown {
+  return typeof value === 'object' ? '' : value;
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

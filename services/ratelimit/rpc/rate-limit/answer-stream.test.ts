@@ -9,7 +9,7 @@ import {
   type StreamCheckLimitsResponse_Item,
   StreamCheckLimitsResponse_ItemSchema,
 } from '../../../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
-import { AnswerStream, MAX_UNDELIVERED } from './answer-stream.ts';
+import { AnswerStream, MAX_KEYS_UNDER_WAY, MAX_UNDELIVERED } from './answer-stream.ts';
 
 type Ask = (item: StreamCheckLimitsRequest_Item) => Promise<StreamCheckLimitsResponse_Item>;
 
@@ -137,6 +137,28 @@ describe('the answers to a stream of checks', () => {
     await expect(answers).rejects.toThrow('a bug');
   });
 
+  it('are asked for some keys at a time, also within one message', async () => {
+    const decisions = new Decisions();
+    const also = Array.from({ length: 15 }, () => ({}));
+    const items = Array.from({ length: 100 }, (_, id) => ({ id, check: { also } }));
+    const message = create(StreamCheckLimitsRequestSchema, { items });
+    const stream = new AnswerStream(requestsOf(message), decisions.ask, never);
+    const first = idsOf(stream);
+    await turns(5);
+    const atOnce = Math.ceil(MAX_KEYS_UNDER_WAY / 16);
+    expect(decisions.asked).toHaveLength(atOnce);
+    decisions.settle(...decisions.asked);
+    expect(await first).toHaveLength(atOnce);
+    await turns(5);
+    expect(decisions.asked).toHaveLength(2 * atOnce);
+    const second = idsOf(stream);
+    await stream.return();
+    decisions.settle(...decisions.asked);
+    await turns(5);
+    expect(decisions.asked).toHaveLength(2 * atOnce);
+    void second;
+  });
+
   it('are split where a message would list too many limits', async () => {
     const ask = ({ id }: StreamCheckLimitsRequest_Item) => answerTo(id, 99);
     const ids = Array.from({ length: 25 }, (_, id) => id);
@@ -174,6 +196,20 @@ describe('a caller that does not read its answers', () => {
     expect(await idsOf(stream)).toHaveLength(1000);
     await turns(200);
     expect(sent).toBe(MAX_UNDELIVERED + 1000);
+    await stream.return();
+  });
+
+  it('is read from no further than answers that list many limits may take', async () => {
+    let sent = 0;
+    const endless = (async function* () {
+      for (;;) {
+        sent += ids.length;
+        yield request(...ids);
+      }
+    })();
+    const stream = new AnswerStream(endless, ({ id }) => turn(answerTo(id, 127)), never);
+    await turns(200);
+    expect(sent).toBe(ids.length);
     await stream.return();
   });
 

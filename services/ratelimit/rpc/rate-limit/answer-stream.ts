@@ -8,8 +8,14 @@ import {
 } from '../../../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { abortError } from '../../../../runtime/errors.ts';
 
-/** Items that were read and whose answers the caller has not taken: from so many on, no further message is read. */
+/**
+ * Items that were read and whose answers the caller has not taken, each counted with its keys or with the limits its
+ * answer lists: from so many on, no further message is read.
+ */
 export const MAX_UNDELIVERED = 10_000;
+
+/** Keys of the items that are being decided: one stream must not use up the time that the store has for all checks. */
+export const MAX_KEYS_UNDER_WAY = 500;
 
 /** Answers of one message, each counted with the limits it lists: keeps a message far below the size limits. */
 const MAX_MESSAGE_WEIGHT = 1_000;
@@ -21,16 +27,17 @@ type Delivery = IteratorResult<StreamCheckLimitsResponse, undefined>;
  * The answers to a stream of checks, in the order in which they become ready. All that become ready within one turn of
  * the event loop leave in one message.
  *
- * Reads ahead of the consumer by {@link MAX_UNDELIVERED} items and one message at most, whatever the caller sends. Where
- * the requests end, by the caller, by an error or by the signal, the answers under way are still given; then it ends
- * alike.
+ * Reads ahead of the consumer by {@link MAX_UNDELIVERED} items and one message at most, whatever the caller sends, and
+ * decides {@link MAX_KEYS_UNDER_WAY} of them at a time. Where the requests end, by the caller, by an error or by the
+ * signal, the answers under way are still given; then it ends alike.
  */
 export class AnswerStream implements AsyncIterableIterator<StreamCheckLimitsResponse, undefined> {
   readonly #ask: (item: StreamCheckLimitsRequest_Item) => Promise<Answer> | Answer;
   readonly #signal: AbortSignal;
   readonly #stop = (): void => this.#endReading(abortError(this.#signal.reason));
   #ready: Answer[] = [];
-  #underWay = 0;
+  #readyWeight = 0;
+  #keysUnderWay = 0;
   #reading = true;
   #failure: unknown;
   #wakeReader: (() => void) | undefined;
@@ -65,20 +72,24 @@ export class AnswerStream implements AsyncIterableIterator<StreamCheckLimitsResp
   return(): Promise<Delivery> {
     this.#endReading(undefined);
     this.#ready = [];
+    this.#readyWeight = 0;
     return Promise.resolve({ done: true, value: undefined });
   }
 
   get #undelivered(): number {
-    return this.#underWay + this.#ready.length;
+    return this.#keysUnderWay + this.#readyWeight;
   }
 
   /** Never rejects. */
   async #read(requests: AsyncIterable<StreamCheckLimitsRequest>): Promise<void> {
     try {
       for await (const { items } of requests) {
-        if (!this.#reading) return;
-        for (const item of items) this.#begin(item);
-        if (this.#undelivered >= MAX_UNDELIVERED) await this.#room();
+        for (const item of items) {
+          while (this.#reading && this.#keysUnderWay >= MAX_KEYS_UNDER_WAY) await this.#room();
+          if (!this.#reading) return;
+          this.#begin(item);
+        }
+        while (this.#reading && this.#undelivered >= MAX_UNDELIVERED) await this.#room();
       }
       this.#endReading(undefined);
     } catch (error) {
@@ -94,23 +105,29 @@ export class AnswerStream implements AsyncIterableIterator<StreamCheckLimitsResp
 
   #begin(item: StreamCheckLimitsRequest_Item): void {
     const answer = this.#ask(item);
-    this.#underWay += 1;
     if (!(answer instanceof Promise)) {
       this.#settle(answer);
       return;
     }
+    const keys = 1 + (item.check?.also.length ?? 0);
+    this.#keysUnderWay += keys;
     answer.then(
-      (later) => this.#settle(later),
+      (later) => {
+        this.#keysUnderWay -= keys;
+        this.#settle(later);
+      },
       (error: unknown) => {
-        this.#underWay -= 1;
+        this.#keysUnderWay -= keys;
         this.#endReading(error);
       },
     );
   }
 
   #settle(answer: Answer): void {
-    this.#underWay -= 1;
     this.#ready.push(answer);
+    this.#readyWeight += weightOf(answer);
+    // Not at each answer: those of one script call come together.
+    if (this.#keysUnderWay <= MAX_KEYS_UNDER_WAY / 2) this.#wakeReader?.();
     this.#schedule();
   }
 
@@ -138,7 +155,7 @@ export class AnswerStream implements AsyncIterableIterator<StreamCheckLimitsResp
     if (consumer === undefined) return;
     if (this.#ready.length > 0) {
       consumer.resolve({ done: false, value: this.#message() });
-    } else if (this.#reading || this.#underWay > 0) {
+    } else if (this.#reading || this.#keysUnderWay > 0) {
       return;
     } else if (this.#failure === undefined) {
       consumer.resolve({ done: true, value: undefined });
@@ -154,11 +171,15 @@ export class AnswerStream implements AsyncIterableIterator<StreamCheckLimitsResp
     let weight = 0;
     let taken = 0;
     while (taken < this.#ready.length && weight < MAX_MESSAGE_WEIGHT) {
-      const { outcome } = this.#ready[taken] as Answer;
-      weight += outcome.case === 'decision' ? 1 + outcome.value.limits.length : 1;
+      weight += weightOf(this.#ready[taken] as Answer);
       taken += 1;
     }
     message.items = this.#ready.splice(0, taken);
+    this.#readyWeight -= weight;
     return message;
   }
+}
+
+function weightOf({ outcome }: Answer): number {
+  return outcome.case === 'decision' ? 1 + outcome.value.limits.length : 1;
 }

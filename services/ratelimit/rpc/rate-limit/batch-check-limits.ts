@@ -27,7 +27,7 @@ export function batchCheckLimits({
       const { decisions, receipt } = await limiter.checkTogether(checks);
       return batchResponse(decisions, receipt);
     }
-    return batchResponse(await Promise.all(limiter.checkEach(checks)), '');
+    return batchResponse(await limiter.checkEach(checks), '');
   };
 }
 

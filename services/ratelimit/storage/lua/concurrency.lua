@@ -3,6 +3,8 @@
 -- as its score.
 
 local TOTAL = '='
+-- As in concurrency.ts.
+local LOOK_AHEAD = 1000
 
 local function end_of(key, member)
   return tonumber(call('ZSCORE', key, member) or 0)
@@ -45,10 +47,11 @@ local function set_total(key, units)
   end
 end
 
--- µs until so many units end; those of `own` don't count.
+-- µs until so many units end; those of `own` don't count. At least: no more than LOOK_AHEAD leases are looked at.
 local function wait_for(key, units, own)
   -- Each holds at least one unit, and one of them may be `own`.
-  local leases = call('ZRANGEBYSCORE', key, '(' .. string.format('%.0f', clock), '+inf', 'WITHSCORES', 'LIMIT', 0, units + 1)
+  local most = math.min(units + 1, LOOK_AHEAD)
+  local leases = call('ZRANGEBYSCORE', key, '(' .. string.format('%.0f', clock), '+inf', 'WITHSCORES', 'LIMIT', 0, most)
   for i = 1, #leases, 2 do
     if leases[i] ~= own then
       units = units - units_of(leases[i])
@@ -57,7 +60,7 @@ local function wait_for(key, units, own)
       end
     end
   end
-  error('the cost is above the limit', 0)
+  return leases[#leases] - clock
 end
 
 local function look(key, cost, spec, lease)

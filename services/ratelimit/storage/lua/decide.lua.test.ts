@@ -55,6 +55,24 @@ describe('decide.lua', () => {
     expect(timed(DECIDE)).not.toContain("'TIME'");
   });
 
+  it('looks at a thousand leases at most to tell when there is room, as the model does', async () => {
+    const models = new ModelScripts();
+    const limit = limitOf({ algorithm: 'CONCURRENCY', limit: 1_500, windowMicros: 60 * SECOND });
+    const both = async (clock: number, lease: string, cost: number) => {
+      const asks = [{ terms: [{ key: '{leases}', limit, cost }], peek: false, lease }];
+      const [answer] = await scripts.decide(clock, asks);
+      expect(answer).toEqual(models.decide(clock, asks)[0]);
+      return answer?.[0] as LimitState;
+    };
+    for (let lease = 0; lease < 1_500; lease += 1) await both(T + lease, `lease-${lease}`, 1);
+    const after = T + 2_000;
+    expect((await both(after, 'few', 10)).retryAfterMicros).toBe(T + 9 + 60 * SECOND - after);
+    expect((await both(after, 'many', 1_000)).retryAfterMicros).toBe(T + 999 + 60 * SECOND - after);
+    // The least that it can be.
+    expect((await both(after, 'all', 1_500)).retryAfterMicros).toBe(T + 999 + 60 * SECOND - after);
+    expect((await both(after, 'lease-3', 1)).allowed).toBe(true);
+  });
+
   it('changes neither content nor expiry of what it does not take', async () => {
     let untouched = 0;
     await fc.assert(

@@ -24,20 +24,30 @@ local function append(key, from, to, member, times, time_of_all)
   end
 end
 
--- Drops the units up to a given time, adds those of more times, and numbers all anew. Returns the next number.
+-- Drops the units up to a given time, adds those of more times, and numbers all anew. Returns the next number. There is
+-- at least one unit. The key is there all the while: of a cluster's slot on its way to another node a script can't make a
+-- key again that it has deleted.
 local function renumber(key, micros, more)
-  local entries = call('ZRANGEBYSCORE', key, micros + 1, '+inf', 'WITHSCORES')
+  local entries = call('ZRANGE', key, 0, -1, 'WITHSCORES')
   local times = {}
   for i = 2, #entries, 2 do
-    times[#times + 1] = tonumber(entries[i])
+    local time = tonumber(entries[i])
+    if time > micros then
+      times[#times + 1] = time
+    end
   end
   for i = 1, #more do
     times[#times + 1] = more[i]
   end
   table.sort(times)
-  call('DEL', key)
+  local next_member = FIRST_MEMBER + #times
   append(key, 1, #times, FIRST_MEMBER, times)
-  return FIRST_MEMBER + #times
+  for i = 1, #entries, 2 do
+    if tonumber(entries[i]) >= next_member then
+      call('ZREM', key, entries[i])
+    end
+  end
+  return next_member
 end
 
 local function look(key, cost, spec)
