@@ -7,8 +7,14 @@ const RECONNECT_MS = 100;
 /** Topology changes are mostly learnt from what fails or is moved; this is for the rest. */
 const SLOTS_REFRESH_MS = 5_000;
 
-/** Some jitter, so that the processes of a fleet do not all come back in the same millisecond. */
-const reconnectDelay = () => RECONNECT_MS / 2 + Math.random() * RECONNECT_MS;
+/** While Redis stays away: a process has several connections, and each try costs as much as some checks. */
+const LONGEST_RECONNECT_MS = 300;
+
+/** With jitter, so that the processes of a fleet do not all come back in the same millisecond. */
+function reconnectDelay(times: number): number {
+  const delay = Math.min(RECONNECT_MS * times, LONGEST_RECONNECT_MS);
+  return delay / 2 + (Math.random() * delay) / 2;
+}
 
 /**
  * Options of a connection to the server of a target, or to its master where sentinels tell which that is. It reconnects

@@ -3,6 +3,11 @@ import { SpaceSaving } from './space-saving.ts';
 import { mergeSummaries, type TopSummary } from './top-summary.ts';
 
 const GENERATION_MS = 300_000;
+/**
+ * Checks that are counted in one go. One at a time, each between two calls whose code and data are all others, they took
+ * some three times as long.
+ */
+const COUNT_TOGETHER = 256;
 
 /** What one process, or all together, know of the keys of late. */
 export interface TopFigures {
@@ -40,6 +45,10 @@ export class TopKeys implements Disposable {
   #current: Generation;
   #previous: Generation | undefined;
   #recorded = 0;
+  /** Checks that are not counted yet: endpoint, identifier, and whether it was denied. */
+  readonly #endpoints: string[] = [];
+  readonly #identifiers: string[] = [];
+  readonly #denials: boolean[] = [];
 
   constructor({
     maxCounters = 1_000,
@@ -60,12 +69,14 @@ export class TopKeys implements Disposable {
   /** Counts one check of a key. */
   record(endpoint: string, identifier: string, denied: boolean): void {
     this.#recorded += 1;
-    this.#current.checked.add(endpoint, identifier);
-    if (denied) this.#current.denied.add(endpoint, identifier);
+    this.#endpoints.push(endpoint);
+    this.#identifiers.push(identifier);
+    if (this.#denials.push(denied) >= COUNT_TOGETHER) this.#count();
   }
 
   /** Begins a new generation and forgets the one before this. The timer calls it. */
   turn(): void {
+    this.#count();
     this.#previous = this.#current;
     this.#current = this.#newGeneration();
     this.#recorded += 1;
@@ -73,6 +84,7 @@ export class TopKeys implements Disposable {
 
   /** Takes some milliseconds where the counters are full. */
   figures(): TopFigures {
+    this.#count();
     const generations = this.#previous === undefined ? [this.#current] : [this.#previous, this.#current];
     return {
       sinceMicros: (generations[0] as Generation).sinceMicros,
@@ -83,6 +95,19 @@ export class TopKeys implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+  }
+
+  #count(): void {
+    const { checked, denied } = this.#current;
+    for (let at = 0; at < this.#denials.length; at += 1) {
+      const endpoint = this.#endpoints[at] as string;
+      const identifier = this.#identifiers[at] as string;
+      checked.add(endpoint, identifier);
+      if (this.#denials[at]) denied.add(endpoint, identifier);
+    }
+    this.#endpoints.length = 0;
+    this.#identifiers.length = 0;
+    this.#denials.length = 0;
   }
 
   #newGeneration(): Generation {

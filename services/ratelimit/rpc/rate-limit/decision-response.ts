@@ -1,12 +1,12 @@
 import { create, type MessageShape } from '@bufbuild/protobuf';
-import { type Duration, DurationSchema, type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
+import type { Duration, Timestamp } from '@bufbuild/protobuf/wkt';
 import {
   Algorithm,
   type LimitStatus,
   LimitStatusSchema,
 } from '../../../../gen/optix/ratelimit/v1/limit_pb.ts';
 import {
-  CheckLimitResponseSchema,
+  type CheckLimitResponseSchema,
   DecisionSource,
 } from '../../../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import type { Decision, TermOutcome } from '../../domain/decision.ts';
@@ -17,25 +17,25 @@ import type { Decision, TermOutcome } from '../../domain/decision.ts';
  */
 export function decisionResponse(decision: Decision): MessageShape<typeof CheckLimitResponseSchema> {
   const { limit, rule, outcomes } = decision;
-  const response = create(CheckLimitResponseSchema);
-  response.allowed = decision.allowed;
-  response.remaining = decision.remaining;
-  response.resetTime = timestamp(decision.resetMicros);
-  if (!decision.allowed) response.retryAfter = duration(decision.retryAfterMicros);
-  response.bypassed = decision.bypassed;
-  response.rule = rule.name;
-  response.ruleVersion = rule.version;
-  response.source = SOURCES[decision.source];
-  if (limit !== undefined) {
-    response.limit = limit.limit;
-    response.window = duration(limit.windowMicros);
-    response.algorithm = ALGORITHM_VALUES[limit.algorithm];
-    response.limitName = limit.name;
-  }
-  response.shadowDenied = decision.shadowDenied;
-  if (outcomes.length > 1 || outcomes[0]?.term.limit.shadow) response.limits = outcomes.map(limitStatus);
-  response.receipt = decision.receipt;
-  return response;
+  // A literal has the shape that create() gives, at a fraction of its time.
+  return {
+    $typeName: 'optix.ratelimit.v1.CheckLimitResponse',
+    allowed: decision.allowed,
+    limit: limit?.limit ?? 0,
+    remaining: decision.remaining,
+    resetTime: timestamp(decision.resetMicros),
+    retryAfter: decision.allowed ? undefined : duration(decision.retryAfterMicros),
+    bypassed: decision.bypassed,
+    rule: rule.name,
+    ruleVersion: rule.version,
+    window: limit === undefined ? undefined : duration(limit.windowMicros),
+    source: SOURCES[decision.source],
+    algorithm: limit === undefined ? Algorithm.UNSPECIFIED : ALGORITHM_VALUES[limit.algorithm],
+    limitName: limit?.name ?? '',
+    shadowDenied: decision.shadowDenied,
+    limits: outcomes.length > 1 || outcomes[0]?.term.limit.shadow ? outcomes.map(limitStatus) : [],
+    receipt: decision.receipt,
+  };
 }
 
 /** What one limit said, in the contract's form. */
@@ -81,17 +81,16 @@ export const SOURCES: Readonly<Record<Decision['source'], DecisionSource>> = {
 
 /** µs since the epoch as a timestamp. */
 export function timestamp(micros: number): Timestamp {
-  return fill(create(TimestampSchema), micros);
+  const seconds = Math.floor(micros / 1_000_000);
+  return { $typeName: 'google.protobuf.Timestamp', seconds: BigInt(seconds), nanos: nanos(micros, seconds) };
 }
 
 /** A length in µs as a duration. */
 export function duration(micros: number): Duration {
-  return fill(create(DurationSchema), micros);
+  const seconds = Math.floor(micros / 1_000_000);
+  return { $typeName: 'google.protobuf.Duration', seconds: BigInt(seconds), nanos: nanos(micros, seconds) };
 }
 
-function fill<T extends Timestamp | Duration>(message: T, micros: number): T {
-  const seconds = Math.floor(micros / 1_000_000);
-  message.seconds = BigInt(seconds);
-  message.nanos = (micros - seconds * 1_000_000) * 1000;
-  return message;
+function nanos(micros: number, seconds: number): number {
+  return (micros - seconds * 1_000_000) * 1000;
 }

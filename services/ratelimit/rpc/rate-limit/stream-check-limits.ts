@@ -1,11 +1,9 @@
-import { create } from '@bufbuild/protobuf';
 import type { ConnectError, MethodImpl } from '@connectrpc/connect';
 import {
   type CheckLimitRequest,
   type RateLimitService,
   StreamCheckLimitsRequestSchema,
   type StreamCheckLimitsResponse_Item,
-  StreamCheckLimitsResponse_ItemSchema,
 } from '../../../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { InvalidRequest } from '../../../../runtime/errors.ts';
 import { rpcStatus } from '../../../../runtime/rpc-status.ts';
@@ -62,8 +60,5 @@ function item(
   id: number,
   outcome: StreamCheckLimitsResponse_Item['outcome'],
 ): StreamCheckLimitsResponse_Item {
-  const message = create(StreamCheckLimitsResponse_ItemSchema);
-  message.id = id;
-  message.outcome = outcome;
-  return message;
+  return { $typeName: 'optix.ratelimit.v1.StreamCheckLimitsResponse.Item', id, outcome };
 }
