@@ -87,11 +87,18 @@ function unaryCall(method: DescMethod, handler: UnaryHandler) {
       context.sendResponseHeader();
       callback(grpcStatus(ConnectError.from(error, Code.Internal), context.trailerMetadata()));
     };
+    const answer = (message: unknown): void => {
+      // What fails in succeed() itself, a header that can't be sent, say, must still end the call.
+      try {
+        succeed(message);
+      } catch (error) {
+        fail(error);
+      }
+    };
     const request = 'request' in call ? call.request : requestsOf(call, context);
     try {
       const response = handler(request, context);
-      // What fails in succeed() itself, a header that can't be sent, say, must still end the call.
-      if (response instanceof Promise) response.then(succeed).catch(fail);
+      if (response instanceof Promise) response.then(answer, fail);
       else succeed(response);
     } catch (error) {
       fail(error);

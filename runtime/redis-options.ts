@@ -86,6 +86,7 @@ function sentinelOptions({ nodes, tls }: RedisTarget, { master, password }: Sent
     sentinelCommandTimeout: SOCKET_TIMEOUT_MS,
     sentinelRetryStrategy: reconnectDelay,
     // Not ioredis's failoverDetector: it can end a client for good that is just looking for the new master, and writes
-    // to stderr whatever sentinel is away. Sentinels close the connections of a master that they demote.
+    // to stderr whatever sentinel is away. Sentinels close the connections of a master that they demote,
+    // up to ten seconds after a failover by hand; where that matters SentinelWatch looks by itself.
   } satisfies RedisOptions;
 }
