@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -10,6 +11,8 @@ export default defineConfig({
     // A process a file: tests send signals, change the environment and load native modules.
     pool: 'forks',
     isolate: true,
+    // Much of a test's time is waiting for stores and timers, so that even two cores have room for two files.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
