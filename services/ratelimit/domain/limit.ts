@@ -71,8 +71,13 @@ export function defineLimit(
   const { burst = limit } = definition;
   // Without one it is the limit, whose own faults are told already.
   if (definition.burst !== undefined) checkBurst(definition.burst, definition, refuse);
-  const keySuffix = `${name === '' ? '' : `:${name}`}${KEY_SIGN[algorithm]}${shadow ? '!' : ''}`;
+  const keySuffix = keySuffixOf(name, algorithm, shadow);
   return Object.freeze({ name, algorithm, limit, windowMicros, burst, shadow, keySuffix });
+}
+
+/** What follows {@link limitKey} in the key of a limit: see {@link Limit.keySuffix}. */
+export function keySuffixOf(name: string, algorithm: Algorithm, shadow: boolean): string {
+  return `${name === '' ? '' : `:${name}`}${KEY_SIGN[algorithm]}${shadow ? '!' : ''}`;
 }
 
 function checkBurst(

@@ -44,13 +44,26 @@ describe('reset', () => {
     expect(world.store.models.size).toBe(0);
   });
 
+  it('reaches what was counted before the rule was switched off, or as a shadow', async () => {
+    const limits = [{ limit: 5, windowMicros: MINUTE }];
+    const limiter = world.limiter();
+    for (const mode of ['ENFORCED', 'SHADOW'] as const) {
+      world.rules = rulesOf({ orders: { limits, mode } });
+      decide(limiter, check({ endpoint: 'orders' }));
+    }
+    expect(world.store.models.size).toBe(2);
+    world.rules = rulesOf({ orders: { limits, mode: 'DISABLED' } });
+    expect(await limiter.reset('orders', 'user:1')).toBe(true);
+    expect(world.store.models.size).toBe(0);
+  });
+
   it('says where the store is away, and tells of room all the same: it may have happened', async () => {
     const told: (readonly string[])[] = [];
     const away = answering();
     away.reset = () => Promise.reject(new StoreAway('no answer within 50 ms'));
     const limiter = world.limiter({ store: away, onRoom: (keys) => told.push(keys) });
     await expect(limiter.reset('auth_login', 'user:1')).rejects.toThrow(StoreAway);
-    expect(told).toEqual([['ratelimit:auth_login:{user:1}']]);
+    expect(told).toEqual([['ratelimit:auth_login:{user:1}', 'ratelimit:auth_login:{user:1}!']]);
   });
 });
 

@@ -4,10 +4,10 @@ import { type Clock, epochMicros } from './clock.ts';
 import { type Decision, decided, isAllowed, uncounted } from './decision.ts';
 import type { DecisionStore, Verdict } from './decision-store.ts';
 import type { DenialCache } from './denial-cache.ts';
-import { LeaseEnded, TooManyTerms } from './errors.ts';
-import { limitKey } from './limit-key.ts';
-import type { LimitState, Taken } from './limit-store.ts';
-import { newReceiptId, type Receipt, readReceipt, receiptFor } from './receipt.ts';
+import { TooManyTerms } from './errors.ts';
+import { GiveBack } from './give-back.ts';
+import type { LimitState } from './limit-store.ts';
+import { newReceiptId, receiptFor } from './receipt.ts';
 import type { RuleSet } from './rule-set.ts';
 
 /** Limits in one decision: Redis serves nobody else for some 10 ms while it decides so many. */
@@ -48,7 +48,7 @@ export class Limiter {
   readonly #store: DecisionStore;
   readonly #denials: DenialCache | undefined;
   readonly #observer: DecisionObserver | undefined;
-  readonly #onRoom: (keys: readonly string[]) => void;
+  readonly #giveBack: GiveBack;
   readonly #clock: Clock;
 
   constructor(options: LimiterOptions) {
@@ -57,7 +57,7 @@ export class Limiter {
     this.#store = options.store;
     this.#denials = options.denials;
     this.#observer = options.observer;
-    this.#onRoom = options.onRoom ?? (() => undefined);
+    this.#giveBack = new GiveBack(options);
     this.#clock = options.clock ?? epochMicros;
   }
 
@@ -137,62 +137,19 @@ export class Limiter {
     return { decisions: answers, receipt };
   }
 
-  /**
-   * Gives back what a decision took, once.
-   *
-   * @returns whether there was anything to give back
-   * @throws InvalidReceipt, StoreAway
-   */
-  async refund(text: string): Promise<boolean> {
-    const receipt = readReceipt(text);
-    const parts = this.#taken(receipt);
-    if (parts.length === 0) return false;
-    try {
-      const units = await this.#store.refund(receipt.id, parts, receipt.source);
-      return units.some((count) => count > 0);
-    } finally {
-      // Where the answer is lost, the units may be back all the same.
-      this.#onRoom(parts.map(({ key }) => key));
-    }
+  /** As {@link GiveBack.refund}. */
+  refund(receipt: string): Promise<boolean> {
+    return this.#giveBack.refund(receipt);
   }
 
-  /**
-   * Lets the leases of a decision last for another window from now.
-   *
-   * @returns when the first of them ends, in µs since the epoch
-   * @throws InvalidReceipt, LeaseEnded, StoreAway
-   */
-  async renew(text: string): Promise<number> {
-    const receipt = readReceipt(text);
-    const leases = this.#taken(receipt).filter(({ limit }) => limit.algorithm === 'CONCURRENCY');
-    if (leases.length === 0) throw new LeaseEnded();
-    const ends = await this.#store.renew(receipt.id, leases, receipt.source);
-    const first = Math.min(...ends);
-    if (first === 0) throw new LeaseEnded();
-    return first;
+  /** As {@link GiveBack.renew}. */
+  renew(receipt: string): Promise<number> {
+    return this.#giveBack.renew(receipt);
   }
 
-  /**
-   * Forgets what an identifier has consumed of an endpoint, in every limit that its rule has for anybody.
-   *
-   * @returns whether anything was counted
-   * @throws StoreAway
-   */
-  async reset(endpoint: string, identifier: string): Promise<boolean> {
-    const { rule } = this.#rules().ruleFor(endpoint);
-    const base = limitKey(endpoint, identifier);
-    const suffixes = new Set<string>();
-    for (const { limits } of [rule, ...rule.overrides]) {
-      for (const { keySuffix } of limits) suffixes.add(keySuffix);
-    }
-    if (suffixes.size === 0) return false;
-    const keys = [...suffixes].map((suffix) => base + suffix);
-    try {
-      return (await this.#store.reset(keys)) > 0;
-    } finally {
-      // Where the answer is lost, the keys may be gone all the same.
-      this.#onRoom(keys);
-    }
+  /** As {@link GiveBack.reset}. */
+  reset(endpoint: string, identifier: string): Promise<boolean> {
+    return this.#giveBack.reset(endpoint, identifier);
   }
 
   #plan(check: Check, path: string): CheckPlan {
@@ -264,21 +221,6 @@ export class Limiter {
     const limit = bypassed ? this.#rules().ruleFor(endpoint).termsFor(identifier).limits[0] : undefined;
     const decision = uncounted(rule, limit, this.#clock(), pass ?? 'UNLIMITED');
     return shadowDenied ? { ...decision, shadowDenied } : decision;
-  }
-
-  /**
-   * The limits that a receipt is of, as the rules have them now; without those they have no more, and those whose window
-   * is another: the units can't be told from others' then. A lease has a name of its own.
-   */
-  #taken({ parts }: Receipt): readonly Taken[] {
-    const rules = this.#rules();
-    return parts.flatMap(({ endpoint, identifier, keySuffix, cost, resetMicros, windowMicros }) => {
-      const { limits } = rules.ruleFor(endpoint).termsFor(identifier);
-      const limit = limits.find((each) => each.keySuffix === keySuffix);
-      if (limit === undefined) return [];
-      if (limit.windowMicros !== windowMicros && limit.algorithm !== 'CONCURRENCY') return [];
-      return [{ key: limitKey(endpoint, identifier) + keySuffix, limit, cost, resetMicros }];
-    });
   }
 }
 
