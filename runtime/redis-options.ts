@@ -65,6 +65,9 @@ function commonOptions({ username, password, tls }: RedisTarget, name: string) {
     // With the connection lost, all commands under way fail at once (0 retries), and none is sent again.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
+    // Whoever subscribes does so at each `ready`. ioredis's own subscribing anew handles no failure, so that a connection
+    // lost just then would end the process by an unhandled rejection.
+    autoResubscribe: false,
     connectTimeout: SOCKET_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
     disconnectTimeout: RECONNECT_MS,

@@ -96,11 +96,13 @@ async function countInRedis(
   const replicas = resources.use(
     new Replicas({ target, onRefused, ...(config.replicas === 0 ? {} : { fixed: config.replicas }) }),
   );
-  // A key that is asked for by every request must not fill the log.
-  const onKeyUnusable = atMostEachSecond((error: Error) =>
-    logger.error({ err: error }, 'a key in Redis can not be used for counting'),
+  const redis = resources.use(
+    new RedisStore({
+      target,
+      budgetMs: config.redisTimeoutMs,
+      onKeyUnusable: (error) => guarded.report(error),
+    }),
   );
-  const redis = resources.use(new RedisStore({ target, budgetMs: config.redisTimeoutMs, onKeyUnusable }));
   const guarded = resources.use(
     new GuardedStore({
       redis,
@@ -110,7 +112,7 @@ async function countInRedis(
         if (state === 'CLOSED') logger.info(facts, 'counting in Redis');
         else logger.error(facts, 'Redis is away: answering by the rules’ failure policies');
       },
-      onKeyUnusable,
+      onKeyUnusable: (error) => logger.error({ err: error }, 'a key in Redis can not be used for counting'),
     }),
   );
   let reached = false;

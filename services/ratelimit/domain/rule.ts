@@ -119,7 +119,7 @@ export function defineRule(definition: RuleDefinition): Rule {
 }
 
 /** Whether nothing is counted at all in a mode. */
-export function countsNothing(mode: RuleMode): boolean {
+function countsNothing(mode: RuleMode): boolean {
   return mode === 'UNLIMITED' || mode === 'DISABLED';
 }
 

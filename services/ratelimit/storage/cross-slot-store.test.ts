@@ -74,6 +74,21 @@ describe('CrossSlotStore', () => {
     expect(await remaining(wide, narrow)).toEqual([47, 0]);
   });
 
+  it('tells which keys have room again after what a denied ask had taken was given back, and no others', async () => {
+    const { user, address } = keys();
+    const told: (readonly string[])[] = [];
+    const store = new CrossSlotStore({
+      store: new DirectStore(redis),
+      slotOf: keySlot,
+      onGivenBack: (given) => told.push(given),
+    });
+    const terms = [termOf('FAIL_OPEN', user, { limit: 50 }), termOf('FAIL_OPEN', address, { limit: 1 })];
+    await store.decide(askFor(terms));
+    expect(told).toEqual([]);
+    await store.decide(askFor(terms));
+    expect(told).toEqual([[user]]);
+  });
+
   it('gives back leases too, under the id that the ask has or under one of its own', async () => {
     const { user, address } = keys();
     const held = termOf('FAIL_OPEN', `${user}~l`, { algorithm: 'CONCURRENCY' });

@@ -105,7 +105,7 @@ export class GuardedStore implements DecisionStore, Disposable {
       (states) => ({ source: 'REDIS', states }),
       (error: unknown) => {
         if (error instanceof KeyUnusable) {
-          this.#report(error);
+          this.report(error);
           return this.#local.decide(ask, false);
         }
         if (!(error instanceof StoreUnavailable)) throw error;
@@ -174,6 +174,14 @@ export class GuardedStore implements DecisionStore, Disposable {
     return this.state;
   }
 
+  /** Tells `onKeyUnusable` of a key, at most once a second: it may be one that every request asks for. */
+  report(error: KeyUnusable): void {
+    const now = this.#clock();
+    if (now < this.#nextReportMicros) return;
+    this.#nextReportMicros = now + REPORT_EVERY_MICROS;
+    this.#onKeyUnusable(error);
+  }
+
   /** Stops probing and forgets local counts. Whoever made the store of Redis disposes of it. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
@@ -238,19 +246,12 @@ export class GuardedStore implements DecisionStore, Disposable {
     try {
       return await call();
     } catch (error) {
-      if (error instanceof KeyUnusable) this.#report(error);
+      if (error instanceof KeyUnusable) this.report(error);
       else if (!(error instanceof StoreUnavailable)) throw error;
       // Which of several lanes failed can't be told; their own probes will.
       else if (epochs.length === 1) for (const [breaker, epoch] of epochs) breaker.fail(epoch, error.message);
       throw new StoreAway(error.message);
     }
-  }
-
-  #report(error: KeyUnusable): void {
-    const now = this.#clock();
-    if (now < this.#nextReportMicros) return;
-    this.#nextReportMicros = now + REPORT_EVERY_MICROS;
-    this.#onKeyUnusable(error);
   }
 }
 

@@ -23,7 +23,7 @@ import { withinBudget } from './within-budget.ts';
 export const LIVE_RULES_KEY = 'ratelimit:{rules}';
 export const LIVE_RULES_CHANNEL = 'ratelimit:rules';
 
-const PUT = readFileSync(new URL('./rules-lua/put-live-rules.lua', import.meta.url), 'utf8');
+const PUT = readFileSync(new URL('./put-live-rules.lua', import.meta.url), 'utf8');
 const POLL_MS = 500;
 const BUDGET_MS = 1_000;
 const RETRY_MS = 50;
