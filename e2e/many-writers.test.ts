@@ -121,11 +121,11 @@ describe('many connections to two services, writing to one key', () => {
     const windows = sumBy(await hammer('fixed', 2_600), ({ resetMicros }) => resetMicros / WINDOW);
     const numbers = [...windows.keys()].sort((a, b) => a - b);
     expect(numbers.every(Number.isInteger)).toBe(true);
-    // The last one may have been left early.
-    const whole = numbers.slice(0, -1);
-    expect(whole.length).toBeGreaterThanOrEqual(5);
+    // The writers may have come late to the first one and left the last one early.
+    const whole = numbers.slice(1, -1);
+    expect(whole.length).toBeGreaterThanOrEqual(4);
     expect(whole.map((number) => windows.get(number))).toEqual(whole.map(() => LIMIT));
-    expect(windows.get(numbers.at(-1) as number)).toBeLessThanOrEqual(LIMIT);
+    expect(Math.max(...windows.values())).toBe(LIMIT);
   });
 
   it('TOKEN_BUCKET: a burst, then the rate, exactly; none is lost', async () => {
