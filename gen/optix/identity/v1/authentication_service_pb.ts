@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/authentication_service.proto.
  */
 export const file_optix_identity_v1_authentication_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcHRpeC9pZGVudGl0eS92MS9hdXRoZW50aWNhdGlvbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSKTAQoPUmVnaXN0ZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhIKCmZpcnN0X25hbWUYAyABKAkSEQoJbGFzdF9uYW1lGAQgASgJEg0KBXBob25lGAUgASgJEikKBmRldmljZRgGIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZSI5ChBSZWdpc3RlclJlc3BvbnNlEiUKBHVzZXIYASABKAsyFy5vcHRpeC5pZGVudGl0eS52MS5Vc2VyImEKE0F1dGhlbnRpY2F0ZVJlcXVlc3QSDQoFZW1haWwYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSKQoGZGV2aWNlGAMgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIqgCChRBdXRoZW50aWNhdGVSZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRISCgp0b2tlbl90eXBlGAMgASgJEjwKGGFjY2Vzc190b2tlbl9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPQoZcmVmcmVzaF90b2tlbl9leHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc2Vzc2lvbhgGIAEoCzIaLm9wdGl4LmlkZW50aXR5LnYxLlNlc3Npb24SJQoEdXNlchgHIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIyzQEKFUF1dGhlbnRpY2F0aW9uU2VydmljZRJTCghSZWdpc3RlchIiLm9wdGl4LmlkZW50aXR5LnYxLlJlZ2lzdGVyUmVxdWVzdBojLm9wdGl4LmlkZW50aXR5LnYxLlJlZ2lzdGVyUmVzcG9uc2USXwoMQXV0aGVudGljYXRlEiYub3B0aXguaWRlbnRpdHkudjEuQXV0aGVudGljYXRlUmVxdWVzdBonLm9wdGl4LmlkZW50aXR5LnYxLkF1dGhlbnRpY2F0ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_optix_identity_v1_session, file_optix_identity_v1_user]);
+  fileDesc("Ci5vcHRpeC9pZGVudGl0eS92MS9hdXRoZW50aWNhdGlvbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSKnAQoPUmVnaXN0ZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhIKCmZpcnN0X25hbWUYAyABKAkSEQoJbGFzdF9uYW1lGAQgASgJEg0KBXBob25lGAUgASgJEikKBmRldmljZRgGIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZRISCgpyZXF1ZXN0X2lkGAcgASgJIjkKEFJlZ2lzdGVyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIiYQoTQXV0aGVudGljYXRlUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2UiqAIKFEF1dGhlbnRpY2F0ZVJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEhIKCnRva2VuX3R5cGUYAyABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9ChlyZWZyZXNoX3Rva2VuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdzZXNzaW9uGAYgASgLMhoub3B0aXguaWRlbnRpdHkudjEuU2Vzc2lvbhIlCgR1c2VyGAcgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciJoCg5TaWduT3V0UmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2UiEQoPU2lnbk91dFJlc3BvbnNlMp8CChVBdXRoZW50aWNhdGlvblNlcnZpY2USUwoIUmVnaXN0ZXISIi5vcHRpeC5pZGVudGl0eS52MS5SZWdpc3RlclJlcXVlc3QaIy5vcHRpeC5pZGVudGl0eS52MS5SZWdpc3RlclJlc3BvbnNlEl8KDEF1dGhlbnRpY2F0ZRImLm9wdGl4LmlkZW50aXR5LnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaJy5vcHRpeC5pZGVudGl0eS52MS5BdXRoZW50aWNhdGVSZXNwb25zZRJQCgdTaWduT3V0EiEub3B0aXguaWRlbnRpdHkudjEuU2lnbk91dFJlcXVlc3QaIi5vcHRpeC5pZGVudGl0eS52MS5TaWduT3V0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_optix_identity_v1_session, file_optix_identity_v1_user]);
 
 /**
  * Who wants an account.
@@ -66,6 +66,13 @@ export type RegisterRequest = Message<"optix.identity.v1.RegisterRequest"> & {
    * @generated from field: optix.identity.v1.Device device = 6;
    */
   device?: Device | undefined;
+
+  /**
+   * Makes retries safe: 1 to 128 bytes, see IdentityService. May be empty.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
 };
 
 /**
@@ -196,6 +203,56 @@ export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@_
   messageDesc(file_optix_identity_v1_authentication_service, 3);
 
 /**
+ * Whose session ends: exactly one of the tokens.
+ *
+ * @generated from message optix.identity.v1.SignOutRequest
+ */
+export type SignOutRequest = Message<"optix.identity.v1.SignOutRequest"> & {
+  /**
+   * An access token of the session.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The refresh token of the session.
+   *
+   * @generated from field: string refresh_token = 2;
+   */
+  refreshToken: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 3;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.SignOutRequest.
+ * Use `create(SignOutRequestSchema)` to create a new message.
+ */
+export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 4);
+
+/**
+ * The session has ended.
+ *
+ * @generated from message optix.identity.v1.SignOutResponse
+ */
+export type SignOutResponse = Message<"optix.identity.v1.SignOutResponse"> & {
+};
+
+/**
+ * Describes the message optix.identity.v1.SignOutResponse.
+ * Use `create(SignOutResponseSchema)` to create a new message.
+ */
+export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 5);
+
+/**
  * Opens accounts and sessions. Each call asks the rate limiter first, by address (rules `auth_register` and
  * `auth_login`) and, at sign-in, by account too.
  *
@@ -221,8 +278,9 @@ export const AuthenticationService: GenService<{
    * Signs a user in with e-mail address and password and opens a session.
    *
    * Errors: INVALID_ARGUMENT (with the fields); UNAUTHENTICATED (`INVALID_CREDENTIALS`), the same for an unknown
-   * address, a wrong or empty password and an account that may not be used; RESOURCE_EXHAUSTED and UNAVAILABLE as
-   * for Register.
+   * address, a wrong or empty password, an account that may not be used and one that is locked after too many wrong
+   * passwords; RESOURCE_EXHAUSTED and UNAVAILABLE as for Register, RESOURCE_EXHAUSTED (`RATE_LIMITED`) also while an
+   * address with too many failures is locked out.
    *
    * @generated from rpc optix.identity.v1.AuthenticationService.Authenticate
    */
@@ -230,6 +288,20 @@ export const AuthenticationService: GenService<{
     methodKind: "unary";
     input: typeof AuthenticateRequestSchema;
     output: typeof AuthenticateResponseSchema;
+  },
+  /**
+   * Ends the session of a token: an access token that is still good, or a refresh token of the session.
+   * One that is not good any more is answered the same, as there is nothing left to end.
+   *
+   * Errors: INVALID_ARGUMENT where not exactly one token is set; UNAVAILABLE (`DATABASE_UNAVAILABLE`): the session was not
+   * ended.
+   *
+   * @generated from rpc optix.identity.v1.AuthenticationService.SignOut
+   */
+  signOut: {
+    methodKind: "unary";
+    input: typeof SignOutRequestSchema;
+    output: typeof SignOutResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optix_identity_v1_authentication_service, 0);

@@ -4,7 +4,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { User } from "./user_pb.ts";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { User, UserStatus } from "./user_pb.ts";
 import { file_optix_identity_v1_user } from "./user_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,10 +14,109 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/identity_service.proto.
  */
 export const file_optix_identity_v1_identity_service: GenFile = /*@__PURE__*/
-  fileDesc("CihvcHRpeC9pZGVudGl0eS92MS9pZGVudGl0eV9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSIcCg5HZXRVc2VyUmVxdWVzdBIKCgJpZBgBIAEoCSI4Cg9HZXRVc2VyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIyYwoPSWRlbnRpdHlTZXJ2aWNlElAKB0dldFVzZXISIS5vcHRpeC5pZGVudGl0eS52MS5HZXRVc2VyUmVxdWVzdBoiLm9wdGl4LmlkZW50aXR5LnYxLkdldFVzZXJSZXNwb25zZWIGcHJvdG8z", [file_optix_identity_v1_user]);
+  fileDesc("CihvcHRpeC9pZGVudGl0eS92MS9pZGVudGl0eV9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSK0AQoRQ3JlYXRlVXNlclJlcXVlc3QSDQoFZW1haWwYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSEgoKZmlyc3RfbmFtZRgDIAEoCRIRCglsYXN0X25hbWUYBCABKAkSDQoFcGhvbmUYBSABKAkSDQoFcm9sZXMYBiADKAkSFgoOZW1haWxfdmVyaWZpZWQYByABKAgSEgoKcmVxdWVzdF9pZBgIIAEoCRINCgVhY3RvchgJIAEoCSI7ChJDcmVhdGVVc2VyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIiQQoOR2V0VXNlclJlcXVlc3QSCgoCaWQYASABKAkSDQoFZW1haWwYAiABKAkSFAoMc2hvd19kZWxldGVkGAMgASgIIjgKD0dldFVzZXJSZXNwb25zZRIlCgR1c2VyGAEgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciJQChRCYXRjaEdldFVzZXJzUmVxdWVzdBILCgNpZHMYASADKAkSFAoMc2hvd19kZWxldGVkGAIgASgIEhUKDWFsbG93X21pc3NpbmcYAyABKAgiPwoVQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlEiYKBXVzZXJzGAEgAygLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciKcAgoKVXNlckZpbHRlchIvCghzdGF0dXNlcxgBIAMoDjIdLm9wdGl4LmlkZW50aXR5LnYxLlVzZXJTdGF0dXMSDQoFcm9sZXMYAiADKAkSGwoOZW1haWxfdmVyaWZpZWQYAyABKAhIAIgBARIYCgttZmFfZW5hYmxlZBgEIAEoCEgBiAEBEjAKDGNyZWF0ZWRfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnByZWZpeBgHIAEoCUIRCg9fZW1haWxfdmVyaWZpZWRCDgoMX21mYV9lbmFibGVkIpABChBMaXN0VXNlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEi0KBmZpbHRlchgDIAEoCzIdLm9wdGl4LmlkZW50aXR5LnYxLlVzZXJGaWx0ZXISEAoIb3JkZXJfYnkYBCABKAkSFAoMc2hvd19kZWxldGVkGAUgASgIIlQKEUxpc3RVc2Vyc1Jlc3BvbnNlEiYKBXVzZXJzGAEgAygLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijgEKEVVwZGF0ZVVzZXJSZXF1ZXN0EiUKBHVzZXIYASABKAsyFy5vcHRpeC5pZGVudGl0eS52MS5Vc2VyEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJIjsKElVwZGF0ZVVzZXJSZXNwb25zZRIlCgR1c2VyGAEgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciJgChFEZWxldGVVc2VyUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRldGFnGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGcmVhc29uGAUgASgJIjsKEkRlbGV0ZVVzZXJSZXNwb25zZRIlCgR1c2VyGAEgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciJiChNVbmRlbGV0ZVVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGV0YWcYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZyZWFzb24YBSABKAkiPQoUVW5kZWxldGVVc2VyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIiXwoQUHVyZ2VVc2VyUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRldGFnGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGcmVhc29uGAUgASgJIj4KEVB1cmdlVXNlclJlc3BvbnNlEhAKCHNlc3Npb25zGAEgASgDEhcKD3NlY3VyaXR5X2V2ZW50cxgCIAEoAyJhChJTdXNwZW5kVXNlclJlcXVlc3QSCgoCaWQYASABKAkSDAoEZXRhZxgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEg4KBnJlYXNvbhgFIAEoCSI8ChNTdXNwZW5kVXNlclJlc3BvbnNlEiUKBHVzZXIYASABKAsyFy5vcHRpeC5pZGVudGl0eS52MS5Vc2VyImQKFVJlYWN0aXZhdGVVc2VyUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRldGFnGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGcmVhc29uGAUgASgJIj8KFlJlYWN0aXZhdGVVc2VyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIiUgoRVW5sb2NrVXNlclJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVhY3RvchgDIAEoCRIOCgZyZWFzb24YBCABKAkiOwoSVW5sb2NrVXNlclJlc3BvbnNlEiUKBHVzZXIYASABKAsyFy5vcHRpeC5pZGVudGl0eS52MS5Vc2VyInQKFlVwZGF0ZVVzZXJSb2xlc1JlcXVlc3QSCgoCaWQYASABKAkSDQoFcm9sZXMYAiADKAkSDAoEZXRhZxgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEg4KBnJlYXNvbhgGIAEoCSJAChdVcGRhdGVVc2VyUm9sZXNSZXNwb25zZRIlCgR1c2VyGAEgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciI+ChxTZW5kRW1haWxWZXJpZmljYXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiUAodU2VuZEVtYWlsVmVyaWZpY2F0aW9uUmVzcG9uc2USLwoLZXhwaXJlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjcKElZlcmlmeUVtYWlsUmVxdWVzdBINCgV0b2tlbhgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjwKE1ZlcmlmeUVtYWlsUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIi9wEKEkltcG9ydFVzZXJzUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIVCg1wYXNzd29yZF9oYXNoGAIgASgJEhIKCmZpcnN0X25hbWUYAyABKAkSEQoJbGFzdF9uYW1lGAQgASgJEg0KBXBob25lGAUgASgJEg0KBXJvbGVzGAYgAygJEhYKDmVtYWlsX3ZlcmlmaWVkGAcgASgIEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgZzdGF0dXMYCSABKA4yHS5vcHRpeC5pZGVudGl0eS52MS5Vc2VyU3RhdHVzIncKE0ltcG9ydFVzZXJzUmVzcG9uc2USFgoOaW1wb3J0ZWRfY291bnQYASABKAMSFAoMZmFpbGVkX2NvdW50GAIgASgDEjIKCGZhaWx1cmVzGAMgAygLMiAub3B0aXguaWRlbnRpdHkudjEuSW1wb3J0RmFpbHVyZSJDCg1JbXBvcnRGYWlsdXJlEg0KBWluZGV4GAEgASgDEg4KBnJlYXNvbhgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCSJZChJFeHBvcnRVc2Vyc1JlcXVlc3QSLQoGZmlsdGVyGAEgASgLMh0ub3B0aXguaWRlbnRpdHkudjEuVXNlckZpbHRlchIUCgxzaG93X2RlbGV0ZWQYAiABKAgiPQoTRXhwb3J0VXNlcnNSZXNwb25zZRImCgV1c2VycxgBIAMoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIyjQwKD0lkZW50aXR5U2VydmljZRJZCgpDcmVhdGVVc2VyEiQub3B0aXguaWRlbnRpdHkudjEuQ3JlYXRlVXNlclJlcXVlc3QaJS5vcHRpeC5pZGVudGl0eS52MS5DcmVhdGVVc2VyUmVzcG9uc2USUAoHR2V0VXNlchIhLm9wdGl4LmlkZW50aXR5LnYxLkdldFVzZXJSZXF1ZXN0GiIub3B0aXguaWRlbnRpdHkudjEuR2V0VXNlclJlc3BvbnNlEmIKDUJhdGNoR2V0VXNlcnMSJy5vcHRpeC5pZGVudGl0eS52MS5CYXRjaEdldFVzZXJzUmVxdWVzdBooLm9wdGl4LmlkZW50aXR5LnYxLkJhdGNoR2V0VXNlcnNSZXNwb25zZRJWCglMaXN0VXNlcnMSIy5vcHRpeC5pZGVudGl0eS52MS5MaXN0VXNlcnNSZXF1ZXN0GiQub3B0aXguaWRlbnRpdHkudjEuTGlzdFVzZXJzUmVzcG9uc2USWQoKVXBkYXRlVXNlchIkLm9wdGl4LmlkZW50aXR5LnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiUub3B0aXguaWRlbnRpdHkudjEuVXBkYXRlVXNlclJlc3BvbnNlElkKCkRlbGV0ZVVzZXISJC5vcHRpeC5pZGVudGl0eS52MS5EZWxldGVVc2VyUmVxdWVzdBolLm9wdGl4LmlkZW50aXR5LnYxLkRlbGV0ZVVzZXJSZXNwb25zZRJfCgxVbmRlbGV0ZVVzZXISJi5vcHRpeC5pZGVudGl0eS52MS5VbmRlbGV0ZVVzZXJSZXF1ZXN0Gicub3B0aXguaWRlbnRpdHkudjEuVW5kZWxldGVVc2VyUmVzcG9uc2USVgoJUHVyZ2VVc2VyEiMub3B0aXguaWRlbnRpdHkudjEuUHVyZ2VVc2VyUmVxdWVzdBokLm9wdGl4LmlkZW50aXR5LnYxLlB1cmdlVXNlclJlc3BvbnNlElwKC1N1c3BlbmRVc2VyEiUub3B0aXguaWRlbnRpdHkudjEuU3VzcGVuZFVzZXJSZXF1ZXN0GiYub3B0aXguaWRlbnRpdHkudjEuU3VzcGVuZFVzZXJSZXNwb25zZRJlCg5SZWFjdGl2YXRlVXNlchIoLm9wdGl4LmlkZW50aXR5LnYxLlJlYWN0aXZhdGVVc2VyUmVxdWVzdBopLm9wdGl4LmlkZW50aXR5LnYxLlJlYWN0aXZhdGVVc2VyUmVzcG9uc2USWQoKVW5sb2NrVXNlchIkLm9wdGl4LmlkZW50aXR5LnYxLlVubG9ja1VzZXJSZXF1ZXN0GiUub3B0aXguaWRlbnRpdHkudjEuVW5sb2NrVXNlclJlc3BvbnNlEmgKD1VwZGF0ZVVzZXJSb2xlcxIpLm9wdGl4LmlkZW50aXR5LnYxLlVwZGF0ZVVzZXJSb2xlc1JlcXVlc3QaKi5vcHRpeC5pZGVudGl0eS52MS5VcGRhdGVVc2VyUm9sZXNSZXNwb25zZRJ6ChVTZW5kRW1haWxWZXJpZmljYXRpb24SLy5vcHRpeC5pZGVudGl0eS52MS5TZW5kRW1haWxWZXJpZmljYXRpb25SZXF1ZXN0GjAub3B0aXguaWRlbnRpdHkudjEuU2VuZEVtYWlsVmVyaWZpY2F0aW9uUmVzcG9uc2USXAoLVmVyaWZ5RW1haWwSJS5vcHRpeC5pZGVudGl0eS52MS5WZXJpZnlFbWFpbFJlcXVlc3QaJi5vcHRpeC5pZGVudGl0eS52MS5WZXJpZnlFbWFpbFJlc3BvbnNlEl4KC0ltcG9ydFVzZXJzEiUub3B0aXguaWRlbnRpdHkudjEuSW1wb3J0VXNlcnNSZXF1ZXN0GiYub3B0aXguaWRlbnRpdHkudjEuSW1wb3J0VXNlcnNSZXNwb25zZSgBEl4KC0V4cG9ydFVzZXJzEiUub3B0aXguaWRlbnRpdHkudjEuRXhwb3J0VXNlcnNSZXF1ZXN0GiYub3B0aXguaWRlbnRpdHkudjEuRXhwb3J0VXNlcnNSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_optix_identity_v1_user]);
 
 /**
- * Which user to read.
+ * A user to add.
+ *
+ * @generated from message optix.identity.v1.CreateUserRequest
+ */
+export type CreateUserRequest = Message<"optix.identity.v1.CreateUserRequest"> & {
+  /**
+   * E-mail address, at most 254 bytes.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * Password; empty for an account that can't sign in with one until it is reset. Bounds as in Register.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+
+  /**
+   * Given name, at most 100 characters; may be empty.
+   *
+   * @generated from field: string first_name = 3;
+   */
+  firstName: string;
+
+  /**
+   * Family name, at most 100 characters; may be empty.
+   *
+   * @generated from field: string last_name = 4;
+   */
+  lastName: string;
+
+  /**
+   * E.164 telephone number; may be empty.
+   *
+   * @generated from field: string phone = 5;
+   */
+  phone: string;
+
+  /**
+   * What the user may do; empty for `user` alone. Any of `admin`, `premium`, `user`, `trial`. To give `admin`, the
+   * caller needs the scope `users.admin`.
+   *
+   * @generated from field: repeated string roles = 6;
+   */
+  roles: string[];
+
+  /**
+   * Whether the address is known to be the user's.
+   *
+   * @generated from field: bool email_verified = 7;
+   */
+  emailVerified: boolean;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 8;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 9;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.CreateUserRequest.
+ * Use `create(CreateUserRequestSchema)` to create a new message.
+ */
+export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 0);
+
+/**
+ * The user that was added.
+ *
+ * @generated from message optix.identity.v1.CreateUserResponse
+ */
+export type CreateUserResponse = Message<"optix.identity.v1.CreateUserResponse"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.CreateUserResponse.
+ * Use `create(CreateUserResponseSchema)` to create a new message.
+ */
+export const CreateUserResponseSchema: GenMessage<CreateUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 1);
+
+/**
+ * Which user to read: exactly one of `id` and `email`.
  *
  * @generated from message optix.identity.v1.GetUserRequest
  */
@@ -26,6 +127,20 @@ export type GetUserRequest = Message<"optix.identity.v1.GetUserRequest"> & {
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * The user's e-mail address, in any case. Finds no deleted users.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * Whether a deleted user is answered too. With `id` only.
+   *
+   * @generated from field: bool show_deleted = 3;
+   */
+  showDeleted: boolean;
 };
 
 /**
@@ -33,7 +148,7 @@ export type GetUserRequest = Message<"optix.identity.v1.GetUserRequest"> & {
  * Use `create(GetUserRequestSchema)` to create a new message.
  */
 export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_identity_service, 0);
+  messageDesc(file_optix_identity_v1_identity_service, 2);
 
 /**
  * The user that was asked for.
@@ -54,19 +169,1099 @@ export type GetUserResponse = Message<"optix.identity.v1.GetUserResponse"> & {
  * Use `create(GetUserResponseSchema)` to create a new message.
  */
 export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_identity_service, 1);
+  messageDesc(file_optix_identity_v1_identity_service, 3);
+
+/**
+ * Which users to read.
+ *
+ * @generated from message optix.identity.v1.BatchGetUsersRequest
+ */
+export type BatchGetUsersRequest = Message<"optix.identity.v1.BatchGetUsersRequest"> & {
+  /**
+   * 1 to 1,000 ids. One that comes twice is answered twice.
+   *
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+
+  /**
+   * Whether deleted users are answered too.
+   *
+   * @generated from field: bool show_deleted = 2;
+   */
+  showDeleted: boolean;
+
+  /**
+   * Whether users that are not there are left out instead of failing the call.
+   *
+   * @generated from field: bool allow_missing = 3;
+   */
+  allowMissing: boolean;
+};
+
+/**
+ * Describes the message optix.identity.v1.BatchGetUsersRequest.
+ * Use `create(BatchGetUsersRequestSchema)` to create a new message.
+ */
+export const BatchGetUsersRequestSchema: GenMessage<BatchGetUsersRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 4);
+
+/**
+ * The users that were asked for.
+ *
+ * @generated from message optix.identity.v1.BatchGetUsersResponse
+ */
+export type BatchGetUsersResponse = Message<"optix.identity.v1.BatchGetUsersResponse"> & {
+  /**
+   * In the order of the request.
+   *
+   * @generated from field: repeated optix.identity.v1.User users = 1;
+   */
+  users: User[];
+};
+
+/**
+ * Describes the message optix.identity.v1.BatchGetUsersResponse.
+ * Use `create(BatchGetUsersResponseSchema)` to create a new message.
+ */
+export const BatchGetUsersResponseSchema: GenMessage<BatchGetUsersResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 5);
+
+/**
+ * Which users to choose. Every part that is set must hold.
+ *
+ * @generated from message optix.identity.v1.UserFilter
+ */
+export type UserFilter = Message<"optix.identity.v1.UserFilter"> & {
+  /**
+   * Any of these statuses; empty for all but deleted.
+   *
+   * @generated from field: repeated optix.identity.v1.UserStatus statuses = 1;
+   */
+  statuses: UserStatus[];
+
+  /**
+   * At least one of these roles; empty for any.
+   *
+   * @generated from field: repeated string roles = 2;
+   */
+  roles: string[];
+
+  /**
+   * Whether the e-mail address is verified.
+   *
+   * @generated from field: optional bool email_verified = 3;
+   */
+  emailVerified?: boolean | undefined;
+
+  /**
+   * Whether a second factor is required.
+   *
+   * @generated from field: optional bool mfa_enabled = 4;
+   */
+  mfaEnabled?: boolean | undefined;
+
+  /**
+   * Created at this moment or later.
+   *
+   * @generated from field: google.protobuf.Timestamp created_from = 5;
+   */
+  createdFrom?: Timestamp | undefined;
+
+  /**
+   * Created before this moment.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 6;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * The e-mail address, first or last name starts with this, in any case; 1 to 100 characters.
+   *
+   * @generated from field: string prefix = 7;
+   */
+  prefix: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.UserFilter.
+ * Use `create(UserFilterSchema)` to create a new message.
+ */
+export const UserFilterSchema: GenMessage<UserFilter> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 6);
+
+/**
+ * A page of users to list.
+ *
+ * @generated from message optix.identity.v1.ListUsersRequest
+ */
+export type ListUsersRequest = Message<"optix.identity.v1.ListUsersRequest"> & {
+  /**
+   * Users a page: 1 to 1,000; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on, as the page before said; empty for the first page. The other fields must be as then, except
+   * `page_size`.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Which users; all that are not deleted where unset.
+   *
+   * @generated from field: optix.identity.v1.UserFilter filter = 3;
+   */
+  filter?: UserFilter | undefined;
+
+  /**
+   * `create_time` (the default), `email` or `last_name`, with ` desc` behind it for descending order. Equal ones are
+   * ordered by id.
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
+
+  /**
+   * Whether deleted users are listed too, where the filter names no statuses.
+   *
+   * @generated from field: bool show_deleted = 5;
+   */
+  showDeleted: boolean;
+};
+
+/**
+ * Describes the message optix.identity.v1.ListUsersRequest.
+ * Use `create(ListUsersRequestSchema)` to create a new message.
+ */
+export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 7);
+
+/**
+ * A page of users.
+ *
+ * @generated from message optix.identity.v1.ListUsersResponse
+ */
+export type ListUsersResponse = Message<"optix.identity.v1.ListUsersResponse"> & {
+  /**
+   * The users, in order.
+   *
+   * @generated from field: repeated optix.identity.v1.User users = 1;
+   */
+  users: User[];
+
+  /**
+   * Where the next page begins; empty on the last page. Users that are added or removed meanwhile make no other user
+   * come twice or be left out.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.ListUsersResponse.
+ * Use `create(ListUsersResponseSchema)` to create a new message.
+ */
+export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 8);
+
+/**
+ * A change of a user's profile.
+ *
+ * @generated from message optix.identity.v1.UpdateUserRequest
+ */
+export type UpdateUserRequest = Message<"optix.identity.v1.UpdateUserRequest"> & {
+  /**
+   * The user: `id`, optionally `etag`, and new values of the fields in the mask.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * Any of `email`, `first_name`, `last_name`, `phone`; `*` for all of them. Unset: those that are not empty.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.UpdateUserRequest.
+ * Use `create(UpdateUserRequestSchema)` to create a new message.
+ */
+export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 9);
+
+/**
+ * The changed user.
+ *
+ * @generated from message optix.identity.v1.UpdateUserResponse
+ */
+export type UpdateUserResponse = Message<"optix.identity.v1.UpdateUserResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.UpdateUserResponse.
+ * Use `create(UpdateUserResponseSchema)` to create a new message.
+ */
+export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 10);
+
+/**
+ * A user to delete.
+ *
+ * @generated from message optix.identity.v1.DeleteUserRequest
+ */
+export type DeleteUserRequest = Message<"optix.identity.v1.DeleteUserRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The state that is to be deleted; empty for any.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.DeleteUserRequest.
+ * Use `create(DeleteUserRequestSchema)` to create a new message.
+ */
+export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 11);
+
+/**
+ * The deleted user.
+ *
+ * @generated from message optix.identity.v1.DeleteUserResponse
+ */
+export type DeleteUserResponse = Message<"optix.identity.v1.DeleteUserResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.DeleteUserResponse.
+ * Use `create(DeleteUserResponseSchema)` to create a new message.
+ */
+export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 12);
+
+/**
+ * A user to restore.
+ *
+ * @generated from message optix.identity.v1.UndeleteUserRequest
+ */
+export type UndeleteUserRequest = Message<"optix.identity.v1.UndeleteUserRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The state that is to be restored; empty for any.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.UndeleteUserRequest.
+ * Use `create(UndeleteUserRequestSchema)` to create a new message.
+ */
+export const UndeleteUserRequestSchema: GenMessage<UndeleteUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 13);
+
+/**
+ * The restored user.
+ *
+ * @generated from message optix.identity.v1.UndeleteUserResponse
+ */
+export type UndeleteUserResponse = Message<"optix.identity.v1.UndeleteUserResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.UndeleteUserResponse.
+ * Use `create(UndeleteUserResponseSchema)` to create a new message.
+ */
+export const UndeleteUserResponseSchema: GenMessage<UndeleteUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 14);
+
+/**
+ * A user to erase.
+ *
+ * @generated from message optix.identity.v1.PurgeUserRequest
+ */
+export type PurgeUserRequest = Message<"optix.identity.v1.PurgeUserRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The state that is to be erased; empty for any.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.PurgeUserRequest.
+ * Use `create(PurgeUserRequestSchema)` to create a new message.
+ */
+export const PurgeUserRequestSchema: GenMessage<PurgeUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 15);
+
+/**
+ * What was erased.
+ *
+ * @generated from message optix.identity.v1.PurgeUserResponse
+ */
+export type PurgeUserResponse = Message<"optix.identity.v1.PurgeUserResponse"> & {
+  /**
+   * Sessions that were erased.
+   *
+   * @generated from field: int64 sessions = 1;
+   */
+  sessions: bigint;
+
+  /**
+   * Entries of the audit log that lost their personal data.
+   *
+   * @generated from field: int64 security_events = 2;
+   */
+  securityEvents: bigint;
+};
+
+/**
+ * Describes the message optix.identity.v1.PurgeUserResponse.
+ * Use `create(PurgeUserResponseSchema)` to create a new message.
+ */
+export const PurgeUserResponseSchema: GenMessage<PurgeUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 16);
+
+/**
+ * A user to shut out.
+ *
+ * @generated from message optix.identity.v1.SuspendUserRequest
+ */
+export type SuspendUserRequest = Message<"optix.identity.v1.SuspendUserRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The state that is to be changed; empty for any.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.SuspendUserRequest.
+ * Use `create(SuspendUserRequestSchema)` to create a new message.
+ */
+export const SuspendUserRequestSchema: GenMessage<SuspendUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 17);
+
+/**
+ * The user who was shut out.
+ *
+ * @generated from message optix.identity.v1.SuspendUserResponse
+ */
+export type SuspendUserResponse = Message<"optix.identity.v1.SuspendUserResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.SuspendUserResponse.
+ * Use `create(SuspendUserResponseSchema)` to create a new message.
+ */
+export const SuspendUserResponseSchema: GenMessage<SuspendUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 18);
+
+/**
+ * A user to let in again.
+ *
+ * @generated from message optix.identity.v1.ReactivateUserRequest
+ */
+export type ReactivateUserRequest = Message<"optix.identity.v1.ReactivateUserRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The state that is to be changed; empty for any.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.ReactivateUserRequest.
+ * Use `create(ReactivateUserRequestSchema)` to create a new message.
+ */
+export const ReactivateUserRequestSchema: GenMessage<ReactivateUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 19);
+
+/**
+ * The user who may sign in again.
+ *
+ * @generated from message optix.identity.v1.ReactivateUserResponse
+ */
+export type ReactivateUserResponse = Message<"optix.identity.v1.ReactivateUserResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.ReactivateUserResponse.
+ * Use `create(ReactivateUserResponseSchema)` to create a new message.
+ */
+export const ReactivateUserResponseSchema: GenMessage<ReactivateUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 20);
+
+/**
+ * A user whose lockout ends.
+ *
+ * @generated from message optix.identity.v1.UnlockUserRequest
+ */
+export type UnlockUserRequest = Message<"optix.identity.v1.UnlockUserRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.UnlockUserRequest.
+ * Use `create(UnlockUserRequestSchema)` to create a new message.
+ */
+export const UnlockUserRequestSchema: GenMessage<UnlockUserRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 21);
+
+/**
+ * The user who is not locked any more.
+ *
+ * @generated from message optix.identity.v1.UnlockUserResponse
+ */
+export type UnlockUserResponse = Message<"optix.identity.v1.UnlockUserResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.UnlockUserResponse.
+ * Use `create(UnlockUserResponseSchema)` to create a new message.
+ */
+export const UnlockUserResponseSchema: GenMessage<UnlockUserResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 22);
+
+/**
+ * New roles of a user.
+ *
+ * @generated from message optix.identity.v1.UpdateUserRolesRequest
+ */
+export type UpdateUserRolesRequest = Message<"optix.identity.v1.UpdateUserRolesRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * All roles the user is to have: 1 or more of `admin`, `premium`, `user`, `trial`.
+   *
+   * @generated from field: repeated string roles = 2;
+   */
+  roles: string[];
+
+  /**
+   * The state that is to be changed; empty for any.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Who asked for it, for the audit log.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+
+  /**
+   * Why, for the audit log.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.UpdateUserRolesRequest.
+ * Use `create(UpdateUserRolesRequestSchema)` to create a new message.
+ */
+export const UpdateUserRolesRequestSchema: GenMessage<UpdateUserRolesRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 23);
+
+/**
+ * The user with the new roles.
+ *
+ * @generated from message optix.identity.v1.UpdateUserRolesResponse
+ */
+export type UpdateUserRolesResponse = Message<"optix.identity.v1.UpdateUserRolesResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.UpdateUserRolesResponse.
+ * Use `create(UpdateUserRolesResponseSchema)` to create a new message.
+ */
+export const UpdateUserRolesResponseSchema: GenMessage<UpdateUserRolesResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 24);
+
+/**
+ * Whose address is to be verified.
+ *
+ * @generated from message optix.identity.v1.SendEmailVerificationRequest
+ */
+export type SendEmailVerificationRequest = Message<"optix.identity.v1.SendEmailVerificationRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.SendEmailVerificationRequest.
+ * Use `create(SendEmailVerificationRequestSchema)` to create a new message.
+ */
+export const SendEmailVerificationRequestSchema: GenMessage<SendEmailVerificationRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 25);
+
+/**
+ * The mail is on its way.
+ *
+ * @generated from message optix.identity.v1.SendEmailVerificationResponse
+ */
+export type SendEmailVerificationResponse = Message<"optix.identity.v1.SendEmailVerificationResponse"> & {
+  /**
+   * When the token in it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 1;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.SendEmailVerificationResponse.
+ * Use `create(SendEmailVerificationResponseSchema)` to create a new message.
+ */
+export const SendEmailVerificationResponseSchema: GenMessage<SendEmailVerificationResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 26);
+
+/**
+ * The token of a verification mail.
+ *
+ * @generated from message optix.identity.v1.VerifyEmailRequest
+ */
+export type VerifyEmailRequest = Message<"optix.identity.v1.VerifyEmailRequest"> & {
+  /**
+   * The token, as the mail gave it.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Makes retries safe.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.VerifyEmailRequest.
+ * Use `create(VerifyEmailRequestSchema)` to create a new message.
+ */
+export const VerifyEmailRequestSchema: GenMessage<VerifyEmailRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 27);
+
+/**
+ * The user whose address was verified.
+ *
+ * @generated from message optix.identity.v1.VerifyEmailResponse
+ */
+export type VerifyEmailResponse = Message<"optix.identity.v1.VerifyEmailResponse"> & {
+  /**
+   * The user as it is now.
+   *
+   * @generated from field: optix.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.VerifyEmailResponse.
+ * Use `create(VerifyEmailResponseSchema)` to create a new message.
+ */
+export const VerifyEmailResponseSchema: GenMessage<VerifyEmailResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 28);
+
+/**
+ * A user of another system.
+ *
+ * @generated from message optix.identity.v1.ImportUsersRequest
+ */
+export type ImportUsersRequest = Message<"optix.identity.v1.ImportUsersRequest"> & {
+  /**
+   * E-mail address, at most 254 bytes.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * Password hash in its system's form: argon2 and scrypt as PHC strings, bcrypt (`$2a$`, `$2b$`, `$2y$`), PBKDF2 as PHC
+   * string, of passlib or of Django. Empty for an account without a password. It is replaced by argon2id at the first
+   * sign-in.
+   *
+   * @generated from field: string password_hash = 2;
+   */
+  passwordHash: string;
+
+  /**
+   * Given name, at most 100 characters; may be empty.
+   *
+   * @generated from field: string first_name = 3;
+   */
+  firstName: string;
+
+  /**
+   * Family name, at most 100 characters; may be empty.
+   *
+   * @generated from field: string last_name = 4;
+   */
+  lastName: string;
+
+  /**
+   * E.164 telephone number; may be empty.
+   *
+   * @generated from field: string phone = 5;
+   */
+  phone: string;
+
+  /**
+   * Roles; empty for `user` alone.
+   *
+   * @generated from field: repeated string roles = 6;
+   */
+  roles: string[];
+
+  /**
+   * Whether the address is known to be the user's.
+   *
+   * @generated from field: bool email_verified = 7;
+   */
+  emailVerified: boolean;
+
+  /**
+   * When the account was created there; the moment of the import where unset.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 8;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * USER_STATUS_ACTIVE (also where unset), USER_STATUS_INACTIVE or USER_STATUS_SUSPENDED.
+   *
+   * @generated from field: optix.identity.v1.UserStatus status = 9;
+   */
+  status: UserStatus;
+};
+
+/**
+ * Describes the message optix.identity.v1.ImportUsersRequest.
+ * Use `create(ImportUsersRequestSchema)` to create a new message.
+ */
+export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 29);
+
+/**
+ * What became of an import.
+ *
+ * @generated from message optix.identity.v1.ImportUsersResponse
+ */
+export type ImportUsersResponse = Message<"optix.identity.v1.ImportUsersResponse"> & {
+  /**
+   * Users that were added.
+   *
+   * @generated from field: int64 imported_count = 1;
+   */
+  importedCount: bigint;
+
+  /**
+   * Users that were refused.
+   *
+   * @generated from field: int64 failed_count = 2;
+   */
+  failedCount: bigint;
+
+  /**
+   * The first 1,000 refusals.
+   *
+   * @generated from field: repeated optix.identity.v1.ImportFailure failures = 3;
+   */
+  failures: ImportFailure[];
+};
+
+/**
+ * Describes the message optix.identity.v1.ImportUsersResponse.
+ * Use `create(ImportUsersResponseSchema)` to create a new message.
+ */
+export const ImportUsersResponseSchema: GenMessage<ImportUsersResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 30);
+
+/**
+ * Why a user was not imported.
+ *
+ * @generated from message optix.identity.v1.ImportFailure
+ */
+export type ImportFailure = Message<"optix.identity.v1.ImportFailure"> & {
+  /**
+   * Place of the user in the stream, from 0.
+   *
+   * @generated from field: int64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * `INVALID` or `EMAIL_ALREADY_REGISTERED`.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Names the fields that are wrong. Repeats no values.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.ImportFailure.
+ * Use `create(ImportFailureSchema)` to create a new message.
+ */
+export const ImportFailureSchema: GenMessage<ImportFailure> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 31);
+
+/**
+ * Which users to stream.
+ *
+ * @generated from message optix.identity.v1.ExportUsersRequest
+ */
+export type ExportUsersRequest = Message<"optix.identity.v1.ExportUsersRequest"> & {
+  /**
+   * Which users; all that are not deleted where unset.
+   *
+   * @generated from field: optix.identity.v1.UserFilter filter = 1;
+   */
+  filter?: UserFilter | undefined;
+
+  /**
+   * Whether deleted users are streamed too, where the filter names no statuses.
+   *
+   * @generated from field: bool show_deleted = 2;
+   */
+  showDeleted: boolean;
+};
+
+/**
+ * Describes the message optix.identity.v1.ExportUsersRequest.
+ * Use `create(ExportUsersRequestSchema)` to create a new message.
+ */
+export const ExportUsersRequestSchema: GenMessage<ExportUsersRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 32);
+
+/**
+ * Some of the users.
+ *
+ * @generated from message optix.identity.v1.ExportUsersResponse
+ */
+export type ExportUsersResponse = Message<"optix.identity.v1.ExportUsersResponse"> & {
+  /**
+   * 1 to 500 users.
+   *
+   * @generated from field: repeated optix.identity.v1.User users = 1;
+   */
+  users: User[];
+};
+
+/**
+ * Describes the message optix.identity.v1.ExportUsersResponse.
+ * Use `create(ExportUsersResponseSchema)` to create a new message.
+ */
+export const ExportUsersResponseSchema: GenMessage<ExportUsersResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_identity_service, 33);
 
 /**
  * Manages users.
+ *
+ * Every change takes a `request_id` (https://google.aip.dev/155): a text of 1 to 128 bytes that the caller makes up for
+ * the change, for example a UUID. The same id sent again by the same caller within 24 hours is answered as the first
+ * time and changes nothing more. With another request it is FAILED_PRECONDITION (`REQUEST_ID_REUSED`).
+ *
+ * An `etag` that is set must be the user's current one; otherwise the change is ABORTED (`ETAG_MISMATCH`).
+ *
+ * `actor` and `reason` go to the audit log: who asked for the change (a user's id, an operator's name; at most 128
+ * bytes) and why (at most 512 bytes). Beside them the log keeps the name of the calling backend.
+ *
+ * Every RPC answers INVALID_ARGUMENT with the fields that are wrong, and UNAVAILABLE (`DATABASE_UNAVAILABLE`) while the
+ * database is away. RPCs on one user answer NOT_FOUND (`USER_NOT_FOUND`) where there is no such user, or where the user
+ * was deleted and the RPC is none for deleted users.
  *
  * @generated from service optix.identity.v1.IdentityService
  */
 export const IdentityService: GenService<{
   /**
+   * Adds a user (https://google.aip.dev/133).
+   *
+   * Errors: ALREADY_EXISTS (`EMAIL_ALREADY_REGISTERED`).
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.CreateUser
+   */
+  createUser: {
+    methodKind: "unary";
+    input: typeof CreateUserRequestSchema;
+    output: typeof CreateUserResponseSchema;
+  },
+  /**
    * Reads one user (https://google.aip.dev/131).
    *
-   * Errors: INVALID_ARGUMENT where `id` is no UUID; NOT_FOUND (`USER_NOT_FOUND`) where there is no such user, or the
-   * user was deleted.
+   * Errors: INVALID_ARGUMENT where `id` is no UUID or not exactly one of `id` and `email` is set; NOT_FOUND
+   * (`USER_NOT_FOUND`) where there is no such user, or the user was deleted and `show_deleted` is not set.
    *
    * @generated from rpc optix.identity.v1.IdentityService.GetUser
    */
@@ -74,6 +1269,173 @@ export const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof GetUserRequestSchema;
     output: typeof GetUserResponseSchema;
+  },
+  /**
+   * Reads up to 1,000 users by their ids (https://google.aip.dev/231): all of them or none.
+   *
+   * Errors: NOT_FOUND (`USER_NOT_FOUND`) where one of them is missing and `allow_missing` is not set.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.BatchGetUsers
+   */
+  batchGetUsers: {
+    methodKind: "unary";
+    input: typeof BatchGetUsersRequestSchema;
+    output: typeof BatchGetUsersResponseSchema;
+  },
+  /**
+   * Lists users by pages (https://google.aip.dev/132). May be answered by a read replica that is as current as the
+   * moment of the call.
+   *
+   * Errors: INVALID_ARGUMENT where the page token is not one of this list (`INVALID_PAGE_TOKEN` in the field's text).
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.ListUsers
+   */
+  listUsers: {
+    methodKind: "unary";
+    input: typeof ListUsersRequestSchema;
+    output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * Changes the fields that the mask names (https://google.aip.dev/134). A changed e-mail address is unverified, and
+   * its user is told at the old one.
+   *
+   * Errors: ALREADY_EXISTS (`EMAIL_ALREADY_REGISTERED`), ABORTED (`ETAG_MISMATCH`).
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.UpdateUser
+   */
+  updateUser: {
+    methodKind: "unary";
+    input: typeof UpdateUserRequestSchema;
+    output: typeof UpdateUserResponseSchema;
+  },
+  /**
+   * Deletes a user softly (https://google.aip.dev/164): kept, but shut out, with all sessions ended. The address can be
+   * registered again.
+   *
+   * Errors: FAILED_PRECONDITION (`LAST_ADMIN`) for the last active user with the role `admin`.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.DeleteUser
+   */
+  deleteUser: {
+    methodKind: "unary";
+    input: typeof DeleteUserRequestSchema;
+    output: typeof DeleteUserResponseSchema;
+  },
+  /**
+   * Restores a deleted user with the status from before.
+   *
+   * Errors: ALREADY_EXISTS (`EMAIL_ALREADY_REGISTERED`) where the address was taken meanwhile; FAILED_PRECONDITION
+   * (`USER_NOT_DELETED`).
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.UndeleteUser
+   */
+  undeleteUser: {
+    methodKind: "unary";
+    input: typeof UndeleteUserRequestSchema;
+    output: typeof UndeleteUserResponseSchema;
+  },
+  /**
+   * Erases a deleted user for good: the account, sessions, devices and tokens go, and the audit log's entries lose what
+   * tells about the person (address, device, network) while the log's integrity stays verifiable. Can't be undone.
+   *
+   * Errors: FAILED_PRECONDITION (`USER_NOT_DELETED`) where the user was not deleted before.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.PurgeUser
+   */
+  purgeUser: {
+    methodKind: "unary";
+    input: typeof PurgeUserRequestSchema;
+    output: typeof PurgeUserResponseSchema;
+  },
+  /**
+   * Shuts a user out and ends all sessions.
+   *
+   * Errors: FAILED_PRECONDITION (`LAST_ADMIN`).
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.SuspendUser
+   */
+  suspendUser: {
+    methodKind: "unary";
+    input: typeof SuspendUserRequestSchema;
+    output: typeof SuspendUserResponseSchema;
+  },
+  /**
+   * Lets a suspended or inactive user in again.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.ReactivateUser
+   */
+  reactivateUser: {
+    methodKind: "unary";
+    input: typeof ReactivateUserRequestSchema;
+    output: typeof ReactivateUserResponseSchema;
+  },
+  /**
+   * Ends the lockout that wrong passwords brought about.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.UnlockUser
+   */
+  unlockUser: {
+    methodKind: "unary";
+    input: typeof UnlockUserRequestSchema;
+    output: typeof UnlockUserResponseSchema;
+  },
+  /**
+   * Replaces a user's roles. Access tokens with the old roles are revoked; sessions go on.
+   *
+   * Errors: FAILED_PRECONDITION (`LAST_ADMIN`) where nobody active would be left with the role `admin`.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.UpdateUserRoles
+   */
+  updateUserRoles: {
+    methodKind: "unary";
+    input: typeof UpdateUserRolesRequestSchema;
+    output: typeof UpdateUserRolesResponseSchema;
+  },
+  /**
+   * Sends the user a mail with a token that shows, given to VerifyEmail, that the address is theirs. A token holds 24
+   * hours; a new one ends those before.
+   *
+   * Errors: FAILED_PRECONDITION (`EMAIL_ALREADY_VERIFIED`, `MAIL_NOT_CONFIGURED`), RESOURCE_EXHAUSTED (`RATE_LIMITED`).
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.SendEmailVerification
+   */
+  sendEmailVerification: {
+    methodKind: "unary";
+    input: typeof SendEmailVerificationRequestSchema;
+    output: typeof SendEmailVerificationResponseSchema;
+  },
+  /**
+   * Marks the address as verified that the token was sent to. A token works once.
+   *
+   * Errors: FAILED_PRECONDITION (`TOKEN_NOT_USABLE`) where the token is unknown, used, expired, or the address changed.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.VerifyEmail
+   */
+  verifyEmail: {
+    methodKind: "unary";
+    input: typeof VerifyEmailRequestSchema;
+    output: typeof VerifyEmailResponseSchema;
+  },
+  /**
+   * Adds users from another system, with the password hashes they have there. Each is added or refused by itself; the
+   * answer says which were refused and why.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.ImportUsers
+   */
+  importUsers: {
+    methodKind: "client_streaming";
+    input: typeof ImportUsersRequestSchema;
+    output: typeof ImportUsersResponseSchema;
+  },
+  /**
+   * Streams all users that a filter selects, by id: a consistent picture of the moment it began. Secrets are no part.
+   *
+   * @generated from rpc optix.identity.v1.IdentityService.ExportUsers
+   */
+  exportUsers: {
+    methodKind: "server_streaming";
+    input: typeof ExportUsersRequestSchema;
+    output: typeof ExportUsersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optix_identity_v1_identity_service, 0);

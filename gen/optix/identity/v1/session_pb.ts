@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/session.proto.
  */
 export const file_optix_identity_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcHRpeC9pZGVudGl0eS92MS9zZXNzaW9uLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSJfCgZEZXZpY2USCgoCaWQYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgppcF9hZGRyZXNzGAQgASgJEhIKCnVzZXJfYWdlbnQYBSABKAkimQIKB1Nlc3Npb24SCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2USLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJsYXN0X2FjdGl2aXR5X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDG1mYV92ZXJpZmllZBgHIAEoCBIWCg50cnVzdGVkX2RldmljZRgIIAEoCGIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Ch9vcHRpeC9pZGVudGl0eS92MS9zZXNzaW9uLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSJfCgZEZXZpY2USCgoCaWQYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgppcF9hZGRyZXNzGAQgASgJEhIKCnVzZXJfYWdlbnQYBSABKAki6wIKB1Nlc3Npb24SCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2USLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJsYXN0X2FjdGl2aXR5X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDG1mYV92ZXJpZmllZBgHIAEoCBIWCg50cnVzdGVkX2RldmljZRgIIAEoCBIsCghlbmRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZW5kX3JlYXNvbhgKIAEoCRIOCgZhY3RpdmUYCyABKAhiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * The device a call is made for, as the backend that faces the user knows it.
@@ -125,6 +125,27 @@ export type Session = Message<"optix.identity.v1.Session"> & {
    * @generated from field: bool trusted_device = 8;
    */
   trustedDevice: boolean;
+
+  /**
+   * When the session ended before its time; unset while it goes on, and on one that ran out.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 9;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Why it ended before its time, for example `signed_out`, `revoked`, `password_changed`, `session_limit`, `idle`.
+   *
+   * @generated from field: string end_reason = 10;
+   */
+  endReason: string;
+
+  /**
+   * Whether the session goes on at the moment of the answer.
+   *
+   * @generated from field: bool active = 11;
+   */
+  active: boolean;
 };
 
 /**

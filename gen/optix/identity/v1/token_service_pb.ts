@@ -4,13 +4,17 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Device } from "./session_pb.ts";
+import { file_optix_identity_v1_session } from "./session_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file optix/identity/v1/token_service.proto.
  */
 export const file_optix_identity_v1_token_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVvcHRpeC9pZGVudGl0eS92MS90b2tlbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSInChZJbnRyb3NwZWN0VG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIvMCChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSEAoDc3ViGAIgASgJSACIAQESEAoDc2lkGAMgASgJSAGIAQESEAoDanRpGAQgASgJSAKIAQESEAoDaXNzGAUgASgJSAOIAQESCwoDYXVkGAYgAygJEhAKA2V4cBgHIAEoA0gEiAEBEhAKA2lhdBgIIAEoA0gFiAEBEhAKA25iZhgJIAEoA0gGiAEBEhcKCnRva2VuX3R5cGUYCiABKAlIB4gBARIVCgh1c2VybmFtZRgLIAEoCUgIiAEBEg0KBXJvbGVzGAwgAygJEhkKDG1mYV92ZXJpZmllZBgNIAEoCEgJiAEBQgYKBF9zdWJCBgoEX3NpZEIGCgRfanRpQgYKBF9pc3NCBgoEX2V4cEIGCgRfaWF0QgYKBF9uYmZCDQoLX3Rva2VuX3R5cGVCCwoJX3VzZXJuYW1lQg8KDV9tZmFfdmVyaWZpZWQiEAoOR2V0Sndrc1JlcXVlc3QiNwoPR2V0Sndrc1Jlc3BvbnNlEiQKBGtleXMYASADKAsyFi5vcHRpeC5pZGVudGl0eS52MS5Kd2siUQoDSndrEgsKA2t0eRgBIAEoCRILCgNjcnYYAiABKAkSCQoBeBgDIAEoCRILCgNraWQYBCABKAkSCwoDYWxnGAUgASgJEgsKA3VzZRgGIAEoCTLKAQoMVG9rZW5TZXJ2aWNlEmgKD0ludHJvc3BlY3RUb2tlbhIpLm9wdGl4LmlkZW50aXR5LnYxLkludHJvc3BlY3RUb2tlblJlcXVlc3QaKi5vcHRpeC5pZGVudGl0eS52MS5JbnRyb3NwZWN0VG9rZW5SZXNwb25zZRJQCgdHZXRKd2tzEiEub3B0aXguaWRlbnRpdHkudjEuR2V0Sndrc1JlcXVlc3QaIi5vcHRpeC5pZGVudGl0eS52MS5HZXRKd2tzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("CiVvcHRpeC9pZGVudGl0eS92MS90b2tlbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSInChZJbnRyb3NwZWN0VG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIpkDChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSEAoDc3ViGAIgASgJSACIAQESEAoDc2lkGAMgASgJSAGIAQESEAoDanRpGAQgASgJSAKIAQESEAoDaXNzGAUgASgJSAOIAQESCwoDYXVkGAYgAygJEhAKA2V4cBgHIAEoA0gEiAEBEhAKA2lhdBgIIAEoA0gFiAEBEhAKA25iZhgJIAEoA0gGiAEBEhcKCnRva2VuX3R5cGUYCiABKAlIB4gBARIVCgh1c2VybmFtZRgLIAEoCUgIiAEBEg0KBXJvbGVzGAwgAygJEhkKDG1mYV92ZXJpZmllZBgNIAEoCEgJiAEBEhYKCWNsaWVudF9pZBgOIAEoCUgKiAEBQgYKBF9zdWJCBgoEX3NpZEIGCgRfanRpQgYKBF9pc3NCBgoEX2V4cEIGCgRfaWF0QgYKBF9uYmZCDQoLX3Rva2VuX3R5cGVCCwoJX3VzZXJuYW1lQg8KDV9tZmFfdmVyaWZpZWRCDAoKX2NsaWVudF9pZCIuChxCYXRjaEludHJvc3BlY3RUb2tlbnNSZXF1ZXN0Eg4KBnRva2VucxgBIAMoCSJcCh1CYXRjaEludHJvc3BlY3RUb2tlbnNSZXNwb25zZRI7CgdyZXN1bHRzGAEgAygLMioub3B0aXguaWRlbnRpdHkudjEuSW50cm9zcGVjdFRva2VuUmVzcG9uc2UiVwoTUmVmcmVzaFRva2VuUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJEikKBmRldmljZRgCIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZSL5AQoUUmVmcmVzaFRva2VuUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSEgoKdG9rZW5fdHlwZRgDIAEoCRI8ChhhY2Nlc3NfdG9rZW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj0KGXJlZnJlc2hfdG9rZW5fZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnNlc3Npb25faWQYBiABKAkSDwoHdXNlcl9pZBgHIAEoCSJCChJSZXZva2VUb2tlblJlcXVlc3QSDQoFdG9rZW4YASABKAkSDgoGcmVhc29uGAIgASgJEg0KBWFjdG9yGAMgASgJIhUKE1Jldm9rZVRva2VuUmVzcG9uc2UiKQoXV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QSDgoGY3Vyc29yGAEgASgJIrQBChhXYXRjaFJldm9jYXRpb25zUmVzcG9uc2USMgoLcmV2b2NhdGlvbnMYASADKAsyHS5vcHRpeC5pZGVudGl0eS52MS5SZXZvY2F0aW9uEg4KBmN1cnNvchgCIAEoCRIQCghzbmFwc2hvdBgDIAEoCBIRCgljYXVnaHRfdXAYBCABKAgSLwoLc2VydmVyX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvgBCgpSZXZvY2F0aW9uEhQKCnNlc3Npb25faWQYASABKAlIABISCgh0b2tlbl9pZBgCIAEoCUgAEjEKBHVzZXIYAyABKAsyIS5vcHRpeC5pZGVudGl0eS52MS5Vc2VyUmV2b2NhdGlvbkgAEhAKBmtleV9pZBgHIAEoCUgAEi8KC3Jldm9rZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAYgASgJQgkKB3N1YmplY3QiNQoOVXNlclJldm9jYXRpb24SDwoHdXNlcl9pZBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgDIhAKDkdldEp3a3NSZXF1ZXN0IjcKD0dldEp3a3NSZXNwb25zZRIkCgRrZXlzGAEgAygLMhYub3B0aXguaWRlbnRpdHkudjEuSndrIlwKA0p3axILCgNrdHkYASABKAkSCwoDY3J2GAIgASgJEgkKAXgYAyABKAkSCwoDa2lkGAQgASgJEgsKA2FsZxgFIAEoCRILCgN1c2UYBiABKAkSCQoBeRgHIAEoCTL0BAoMVG9rZW5TZXJ2aWNlEmgKD0ludHJvc3BlY3RUb2tlbhIpLm9wdGl4LmlkZW50aXR5LnYxLkludHJvc3BlY3RUb2tlblJlcXVlc3QaKi5vcHRpeC5pZGVudGl0eS52MS5JbnRyb3NwZWN0VG9rZW5SZXNwb25zZRJ6ChVCYXRjaEludHJvc3BlY3RUb2tlbnMSLy5vcHRpeC5pZGVudGl0eS52MS5CYXRjaEludHJvc3BlY3RUb2tlbnNSZXF1ZXN0GjAub3B0aXguaWRlbnRpdHkudjEuQmF0Y2hJbnRyb3NwZWN0VG9rZW5zUmVzcG9uc2USXwoMUmVmcmVzaFRva2VuEiYub3B0aXguaWRlbnRpdHkudjEuUmVmcmVzaFRva2VuUmVxdWVzdBonLm9wdGl4LmlkZW50aXR5LnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlElwKC1Jldm9rZVRva2VuEiUub3B0aXguaWRlbnRpdHkudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiYub3B0aXguaWRlbnRpdHkudjEuUmV2b2tlVG9rZW5SZXNwb25zZRJtChBXYXRjaFJldm9jYXRpb25zEioub3B0aXguaWRlbnRpdHkudjEuV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QaKy5vcHRpeC5pZGVudGl0eS52MS5XYXRjaFJldm9jYXRpb25zUmVzcG9uc2UwARJQCgdHZXRKd2tzEiEub3B0aXguaWRlbnRpdHkudjEuR2V0Sndrc1JlcXVlc3QaIi5vcHRpeC5pZGVudGl0eS52MS5HZXRKd2tzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_optix_identity_v1_session]);
 
 /**
  * The token to look into.
@@ -129,6 +133,13 @@ export type IntrospectTokenResponse = Message<"optix.identity.v1.IntrospectToken
    * @generated from field: optional bool mfa_verified = 13;
    */
   mfaVerified?: boolean | undefined;
+
+  /**
+   * The client that the token was issued to (RFC 9068).
+   *
+   * @generated from field: optional string client_id = 14;
+   */
+  clientId?: string | undefined;
 };
 
 /**
@@ -137,6 +148,362 @@ export type IntrospectTokenResponse = Message<"optix.identity.v1.IntrospectToken
  */
 export const IntrospectTokenResponseSchema: GenMessage<IntrospectTokenResponse> = /*@__PURE__*/
   messageDesc(file_optix_identity_v1_token_service, 1);
+
+/**
+ * Tokens to look into.
+ *
+ * @generated from message optix.identity.v1.BatchIntrospectTokensRequest
+ */
+export type BatchIntrospectTokensRequest = Message<"optix.identity.v1.BatchIntrospectTokensRequest"> & {
+  /**
+   * 1 to 1,000 access tokens, at most 8192 bytes each.
+   *
+   * @generated from field: repeated string tokens = 1;
+   */
+  tokens: string[];
+};
+
+/**
+ * Describes the message optix.identity.v1.BatchIntrospectTokensRequest.
+ * Use `create(BatchIntrospectTokensRequestSchema)` to create a new message.
+ */
+export const BatchIntrospectTokensRequestSchema: GenMessage<BatchIntrospectTokensRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 2);
+
+/**
+ * What they are worth.
+ *
+ * @generated from message optix.identity.v1.BatchIntrospectTokensResponse
+ */
+export type BatchIntrospectTokensResponse = Message<"optix.identity.v1.BatchIntrospectTokensResponse"> & {
+  /**
+   * In the order of the request.
+   *
+   * @generated from field: repeated optix.identity.v1.IntrospectTokenResponse results = 1;
+   */
+  results: IntrospectTokenResponse[];
+};
+
+/**
+ * Describes the message optix.identity.v1.BatchIntrospectTokensResponse.
+ * Use `create(BatchIntrospectTokensResponseSchema)` to create a new message.
+ */
+export const BatchIntrospectTokensResponseSchema: GenMessage<BatchIntrospectTokensResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 3);
+
+/**
+ * A refresh token to use.
+ *
+ * @generated from message optix.identity.v1.RefreshTokenRequest
+ */
+export type RefreshTokenRequest = Message<"optix.identity.v1.RefreshTokenRequest"> & {
+  /**
+   * As Authenticate or RefreshToken gave it, at most 512 bytes.
+   *
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+
+  /**
+   * The device of the user; limits by address count against `device.ip_address`.
+   *
+   * @generated from field: optix.identity.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.RefreshTokenRequest.
+ * Use `create(RefreshTokenRequestSchema)` to create a new message.
+ */
+export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 4);
+
+/**
+ * The next tokens.
+ *
+ * @generated from message optix.identity.v1.RefreshTokenResponse
+ */
+export type RefreshTokenResponse = Message<"optix.identity.v1.RefreshTokenResponse"> & {
+  /**
+   * JWT to send with requests.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The next refresh token; the one that was sent is used up.
+   *
+   * @generated from field: string refresh_token = 2;
+   */
+  refreshToken: string;
+
+  /**
+   * Always `Bearer`.
+   *
+   * @generated from field: string token_type = 3;
+   */
+  tokenType: string;
+
+  /**
+   * When the access token ends.
+   *
+   * @generated from field: google.protobuf.Timestamp access_token_expire_time = 4;
+   */
+  accessTokenExpireTime?: Timestamp | undefined;
+
+  /**
+   * When the refresh token ends.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_token_expire_time = 5;
+   */
+  refreshTokenExpireTime?: Timestamp | undefined;
+
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 6;
+   */
+  sessionId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 7;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.RefreshTokenResponse.
+ * Use `create(RefreshTokenResponseSchema)` to create a new message.
+ */
+export const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 5);
+
+/**
+ * A token to take back.
+ *
+ * @generated from message optix.identity.v1.RevokeTokenRequest
+ */
+export type RevokeTokenRequest = Message<"optix.identity.v1.RevokeTokenRequest"> & {
+  /**
+   * An access token or a refresh token, at most 8192 bytes.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Why, for the audit log, at most 512 bytes; may be empty.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Who asked for it, for the audit log, at most 128 bytes; may be empty.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 6);
+
+/**
+ * The token is worth nothing now.
+ *
+ * @generated from message optix.identity.v1.RevokeTokenResponse
+ */
+export type RevokeTokenResponse = Message<"optix.identity.v1.RevokeTokenResponse"> & {
+};
+
+/**
+ * Describes the message optix.identity.v1.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 7);
+
+/**
+ * Where to begin.
+ *
+ * @generated from message optix.identity.v1.WatchRevocationsRequest
+ */
+export type WatchRevocationsRequest = Message<"optix.identity.v1.WatchRevocationsRequest"> & {
+  /**
+   * The cursor of the last message that was taken in; empty for a snapshot.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.WatchRevocationsRequest.
+ * Use `create(WatchRevocationsRequestSchema)` to create a new message.
+ */
+export const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 8);
+
+/**
+ * Some revocations, or none as a sign of life.
+ *
+ * @generated from message optix.identity.v1.WatchRevocationsResponse
+ */
+export type WatchRevocationsResponse = Message<"optix.identity.v1.WatchRevocationsResponse"> & {
+  /**
+   * In the order they were made.
+   *
+   * @generated from field: repeated optix.identity.v1.Revocation revocations = 1;
+   */
+  revocations: Revocation[];
+
+  /**
+   * Where to resume after this message.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+
+  /**
+   * Set on the messages of a snapshot, also of one that answers a cursor which is too old: what the client knew before
+   * may be incomplete, and the snapshot has everything that matters.
+   *
+   * @generated from field: bool snapshot = 3;
+   */
+  snapshot: boolean;
+
+  /**
+   * Set on the message with which the client is up to date for the first time.
+   *
+   * @generated from field: bool caught_up = 4;
+   */
+  caughtUp: boolean;
+
+  /**
+   * The server's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp server_time = 5;
+   */
+  serverTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.WatchRevocationsResponse.
+ * Use `create(WatchRevocationsResponseSchema)` to create a new message.
+ */
+export const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 9);
+
+/**
+ * What is not to be accepted any more.
+ *
+ * @generated from message optix.identity.v1.Revocation
+ */
+export type Revocation = Message<"optix.identity.v1.Revocation"> & {
+  /**
+   * What it is about.
+   *
+   * @generated from oneof optix.identity.v1.Revocation.subject
+   */
+  subject: {
+    /**
+     * Every token of the session (`sid`).
+     *
+     * @generated from field: string session_id = 1;
+     */
+    value: string;
+    case: "sessionId";
+  } | {
+    /**
+     * The one access token with this `jti`.
+     *
+     * @generated from field: string token_id = 2;
+     */
+    value: string;
+    case: "tokenId";
+  } | {
+    /**
+     * The tokens of a user (`sub`) of an older generation.
+     *
+     * @generated from field: optix.identity.v1.UserRevocation user = 3;
+     */
+    value: UserRevocation;
+    case: "user";
+  } | {
+    /**
+     * Every token that was signed with the key of this `kid`.
+     *
+     * @generated from field: string key_id = 7;
+     */
+    value: string;
+    case: "keyId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp revoke_time = 4;
+   */
+  revokeTime?: Timestamp | undefined;
+
+  /**
+   * When all tokens it is about have ended by themselves: then it can be forgotten.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Why, for example `signed_out`, `revoked`, `password_changed`, `roles_changed`, `refresh_token_reused`.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 10);
+
+/**
+ * The tokens of a user of an older generation.
+ *
+ * @generated from message optix.identity.v1.UserRevocation
+ */
+export type UserRevocation = Message<"optix.identity.v1.UserRevocation"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Tokens whose claim `gen` is less than this are revoked.
+   *
+   * @generated from field: int64 generation = 2;
+   */
+  generation: bigint;
+};
+
+/**
+ * Describes the message optix.identity.v1.UserRevocation.
+ * Use `create(UserRevocationSchema)` to create a new message.
+ */
+export const UserRevocationSchema: GenMessage<UserRevocation> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_token_service, 11);
 
 /**
  * Asks for the keys.
@@ -151,7 +518,7 @@ export type GetJwksRequest = Message<"optix.identity.v1.GetJwksRequest"> & {
  * Use `create(GetJwksRequestSchema)` to create a new message.
  */
 export const GetJwksRequestSchema: GenMessage<GetJwksRequest> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_token_service, 2);
+  messageDesc(file_optix_identity_v1_token_service, 12);
 
 /**
  * A JSON Web Key Set (RFC 7517 section 5).
@@ -172,7 +539,7 @@ export type GetJwksResponse = Message<"optix.identity.v1.GetJwksResponse"> & {
  * Use `create(GetJwksResponseSchema)` to create a new message.
  */
 export const GetJwksResponseSchema: GenMessage<GetJwksResponse> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_token_service, 3);
+  messageDesc(file_optix_identity_v1_token_service, 13);
 
 /**
  * A public key (RFC 7517 section 4, RFC 8037 for Ed25519).
@@ -221,6 +588,13 @@ export type Jwk = Message<"optix.identity.v1.Jwk"> & {
    * @generated from field: string use = 6;
    */
   use: string;
+
+  /**
+   * The public key's y coordinate, base64url; of EC keys only.
+   *
+   * @generated from field: string y = 7;
+   */
+  y: string;
 };
 
 /**
@@ -228,10 +602,10 @@ export type Jwk = Message<"optix.identity.v1.Jwk"> & {
  * Use `create(JwkSchema)` to create a new message.
  */
 export const JwkSchema: GenMessage<Jwk> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_token_service, 4);
+  messageDesc(file_optix_identity_v1_token_service, 14);
 
 /**
- * Says what tokens are worth.
+ * Issues tokens, says what they are worth, and takes them back.
  *
  * @generated from service optix.identity.v1.TokenService
  */
@@ -251,6 +625,57 @@ export const TokenService: GenService<{
     methodKind: "unary";
     input: typeof IntrospectTokenRequestSchema;
     output: typeof IntrospectTokenResponseSchema;
+  },
+  /**
+   * IntrospectToken for up to 1,000 tokens, answered in their order. A text that has not the form of a JWT is not active.
+   *
+   * @generated from rpc optix.identity.v1.TokenService.BatchIntrospectTokens
+   */
+  batchIntrospectTokens: {
+    methodKind: "unary";
+    input: typeof BatchIntrospectTokensRequestSchema;
+    output: typeof BatchIntrospectTokensResponseSchema;
+  },
+  /**
+   * Buys a new access token and a new refresh token with the current refresh token, which is used up (RFC 9700 section
+   * 4.14.2). The same token presented again within the grace time (10 seconds unless set otherwise) gets the identical
+   * answer, so that a lost answer or a race does no harm. Presented later, it is taken for stolen: the session and its
+   * family of tokens end.
+   *
+   * Errors: UNAUTHENTICATED (`INVALID_REFRESH_TOKEN`) where the token is not good, whatever the reason;
+   * RESOURCE_EXHAUSTED (`RATE_LIMITED`); UNAVAILABLE (`DATABASE_UNAVAILABLE`, `RATE_LIMITER_UNAVAILABLE`).
+   *
+   * @generated from rpc optix.identity.v1.TokenService.RefreshToken
+   */
+  refreshToken: {
+    methodKind: "unary";
+    input: typeof RefreshTokenRequestSchema;
+    output: typeof RefreshTokenResponseSchema;
+  },
+  /**
+   * Takes a token back (RFC 7009): of an access token just this one, of a refresh token its whole session. A token that
+   * is not good any more is answered the same.
+   *
+   * Errors: UNAVAILABLE (`DATABASE_UNAVAILABLE`): the token was not taken back.
+   *
+   * @generated from rpc optix.identity.v1.TokenService.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Streams what was revoked, for backends that verify access tokens by themselves: first all revocations that may still
+   * matter (a snapshot), then each new one within a second. A cursor from an earlier message resumes where it was; one
+   * that is too old gets a snapshot again. A message comes at least every second, as a sign of life.
+   *
+   * @generated from rpc optix.identity.v1.TokenService.WatchRevocations
+   */
+  watchRevocations: {
+    methodKind: "server_streaming";
+    input: typeof WatchRevocationsRequestSchema;
+    output: typeof WatchRevocationsResponseSchema;
   },
   /**
    * The public keys that access tokens are signed with (RFC 7517). Also served as GET /.well-known/jwks.json.

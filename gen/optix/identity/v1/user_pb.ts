@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/user.proto.
  */
 export const file_optix_identity_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChxvcHRpeC9pZGVudGl0eS92MS91c2VyLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSKxAwoEVXNlchIKCgJpZBgBIAEoCRINCgVlbWFpbBgCIAEoCRISCgpmaXJzdF9uYW1lGAMgASgJEhEKCWxhc3RfbmFtZRgEIAEoCRINCgVwaG9uZRgFIAEoCRItCgZzdGF0dXMYBiABKA4yHS5vcHRpeC5pZGVudGl0eS52MS5Vc2VyU3RhdHVzEg0KBXJvbGVzGAcgAygJEhMKC21mYV9lbmFibGVkGAggASgIEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbGFzdF9sb2dpbl90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt2ZXJpZnlfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDiABKAkqjwEKClVzZXJTdGF0dXMSGwoXVVNFUl9TVEFUVVNfVU5TUEVDSUZJRUQQABIWChJVU0VSX1NUQVRVU19BQ1RJVkUQARIYChRVU0VSX1NUQVRVU19JTkFDVElWRRACEhkKFVVTRVJfU1RBVFVTX1NVU1BFTkRFRBADEhcKE1VTRVJfU1RBVFVTX0RFTEVURUQQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChxvcHRpeC9pZGVudGl0eS92MS91c2VyLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSL9AwoEVXNlchIKCgJpZBgBIAEoCRINCgVlbWFpbBgCIAEoCRISCgpmaXJzdF9uYW1lGAMgASgJEhEKCWxhc3RfbmFtZRgEIAEoCRINCgVwaG9uZRgFIAEoCRItCgZzdGF0dXMYBiABKA4yHS5vcHRpeC5pZGVudGl0eS52MS5Vc2VyU3RhdHVzEg0KBXJvbGVzGAcgAygJEhMKC21mYV9lbmFibGVkGAggASgIEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbGFzdF9sb2dpbl90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt2ZXJpZnlfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDiABKAkSNAoQbG9ja19leHBpcmVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMaGFzX3Bhc3N3b3JkGBAgASgIKo8BCgpVc2VyU3RhdHVzEhsKF1VTRVJfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSVVNFUl9TVEFUVVNfQUNUSVZFEAESGAoUVVNFUl9TVEFUVVNfSU5BQ1RJVkUQAhIZChVVU0VSX1NUQVRVU19TVVNQRU5ERUQQAxIXChNVU0VSX1NUQVRVU19ERUxFVEVEEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A person with an account. Secrets (password hash, second-factor secret) are never part of it.
@@ -117,6 +117,20 @@ export type User = Message<"optix.identity.v1.User"> & {
    * @generated from field: string etag = 14;
    */
   etag: string;
+
+  /**
+   * Until when wrong passwords keep the user from signing in; unset where they do not.
+   *
+   * @generated from field: google.protobuf.Timestamp lock_expire_time = 15;
+   */
+  lockExpireTime?: Timestamp | undefined;
+
+  /**
+   * Whether the account has a password.
+   *
+   * @generated from field: bool has_password = 16;
+   */
+  hasPassword: boolean;
 };
 
 /**
