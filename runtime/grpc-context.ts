@@ -12,7 +12,14 @@ import { MAX_TIMER_MS } from './timers.ts';
 /** What every kind of grpc-js server call has. */
 export type ServerCall = Pick<
   ServerUnaryCall<unknown, unknown>,
-  'cancelled' | 'metadata' | 'getPeer' | 'getHost' | 'getPath' | 'getDeadline' | 'sendMetadata'
+  | 'cancelled'
+  | 'metadata'
+  | 'getPeer'
+  | 'getAuthContext'
+  | 'getHost'
+  | 'getPath'
+  | 'getDeadline'
+  | 'sendMetadata'
 > & { once(event: 'cancelled', listener: () => void): unknown };
 
 /**
@@ -113,6 +120,11 @@ export class GrpcContext implements HandlerContext {
     const peer = this.#call.getPeer();
     const colon = peer.lastIndexOf(':');
     return colon < 0 ? undefined : peer.slice(0, colon).replace(/^\[|\]$/g, '');
+  }
+
+  /** The certificate that the peer showed and TLS verified: the same object for all calls of a connection. */
+  peerCertificate(): object | undefined {
+    return this.#call.getAuthContext().sslPeerCertificate;
   }
 
   /** Sends the response headers, if the handler set any and they are not sent yet. */

@@ -11,6 +11,8 @@ import { mountOnGrpc } from './grpc-mount.ts';
 import { reflectionOf } from './grpc-reflection.ts';
 import { listenFailure } from './listen-failure.ts';
 import type { ServiceTable } from './service-table.ts';
+import type { TlsCertificates } from './tls-certificates.ts';
+import { listenWithTls } from './tls-grpc-listener.ts';
 
 // grpc-js writes lines of its own to standard error, past the log: a taken port, say, which is also an error here.
 setLogVerbosity(logVerbosity.NONE);
@@ -26,6 +28,8 @@ export interface GrpcServerOptions {
   readonly maxMessageBytes: number;
   readonly keepaliveTimeMs: number;
   readonly keepaliveTimeoutMs: number;
+  /** The port speaks TLS only; undefined: cleartext only. */
+  readonly certificates?: TlsCertificates | undefined;
 }
 
 /** A gRPC port that accepts calls. */
@@ -55,23 +59,35 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   options.health.addToServer(streams.tracking(server));
   reflectionOf(options.services.map((table) => table.service)).addToServer(streams.tracking(server));
 
+  const { certificates, port, portEnv } = options;
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound);
-      else reject(listenFailure(error, options.portEnv, `${host}:${options.port}`));
-    });
-  });
+  const failed = (error: unknown) => listenFailure(error, portEnv, `${host}:${port}`);
+  const listener =
+    certificates &&
+    (await listenWithTls(server, { address: options.address, port, portEnv, certificates }).catch((error) => {
+      throw failed(error);
+    }));
+  const bound =
+    listener?.port ??
+    (await new Promise<number>((resolve, reject) => {
+      server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, boundPort) => {
+        if (error === null) resolve(boundPort);
+        else reject(failed(error));
+      });
+    }));
   return {
-    port,
+    port: bound,
     async drain() {
       streams.end();
+      const closed = listener?.close();
       await new Promise<void>((resolve, reject) => {
         server.tryShutdown((error) => (error === undefined ? resolve() : reject(error)));
       });
+      await closed;
     },
     [Symbol.dispose]() {
       server.forceShutdown();
+      listener?.destroy();
     },
   };
 }

@@ -1,7 +1,9 @@
 import type * as http from 'node:http';
 import type * as http2 from 'node:http2';
+import { TLSSocket } from 'node:tls';
 import { Code, createContextValues, type HandlerContext, type Interceptor } from '@connectrpc/connect';
 import { peerAddressKey, reachedHandlerKey } from './call-context.ts';
+import { type ClientCertificate, clientCertificateKey } from './client-certificate.ts';
 import { Cors } from './cors.ts';
 import type { Health, HealthReport } from './health.ts';
 import { httpRpcs } from './http-adapter.ts';
@@ -10,6 +12,7 @@ import { explainErrors } from './http-error-details.ts';
 import { capTimeouts, limitBody, refuseForm } from './http-form.ts';
 import type { Logger } from './logger.ts';
 import type { ServiceTable } from './service-table.ts';
+import { verifiedCertificate } from './tls-peer.ts';
 
 /** A request listener for either version of HTTP. */
 export type NodeHandler = (
@@ -41,7 +44,7 @@ export interface HttpMountOptions {
   /** Whether requests that never reach a handler are logged. */
   readonly logRefused: boolean;
   /** Runs before anything of a request's body is read; what it throws is the answer. */
-  readonly gate?: (context: HandlerContext) => void;
+  readonly gate?: (context: HandlerContext) => void | Promise<void>;
   /** The service in error details, for example `identity.optix`; `optix` unless told. */
   readonly errorDomain?: string;
   /** How long an HTTP/2 request's body may stall, in milliseconds; a minute unless told. Streams may for ever. */
@@ -67,7 +70,7 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
       },
       requestGate(context) {
         explainErrors(context, domain);
-        options.gate?.(context);
+        return options.gate?.(context);
       },
     },
     options.logger,
@@ -85,10 +88,15 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
     capTimeouts(request);
     const contextValues = createContextValues()
       .set(peerAddressKey, request.socket.remoteAddress)
+      .set(clientCertificateKey, certificateOf(request))
       .set(reachedHandlerKey, () => reached.add(request));
     void rpc.serve(request, response, contextValues);
   };
   return (request, response) => serve(request, response as HttpResponse);
+}
+
+function certificateOf({ socket }: HttpRequest): ClientCertificate | undefined {
+  return socket instanceof TLSSocket ? verifiedCertificate(socket.getPeerCertificate()) : undefined;
 }
 
 async function answerRoute(

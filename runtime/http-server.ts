@@ -1,9 +1,11 @@
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
+import * as https from 'node:https';
 import type * as net from 'node:net';
 import { Http1Connections } from './http-connections.ts';
 import type { NodeHandler } from './http-mount.ts';
 import { listenFailure } from './listen-failure.ts';
+import type { TlsCertificates } from './tls-certificates.ts';
 
 /** What an HTTP port serves. */
 export interface HttpServerOptions {
@@ -14,6 +16,8 @@ export interface HttpServerOptions {
   readonly handler: NodeHandler;
   /** How long an HTTP/2 connection may go without a request, in milliseconds; two minutes unless told. */
   readonly idleTimeoutMs?: number;
+  /** The port speaks TLS only; undefined: cleartext only. */
+  readonly certificates?: TlsCertificates | undefined;
 }
 
 /** An HTTP port that accepts requests. */
@@ -38,7 +42,8 @@ const IDLE_TIMEOUT_MS = 120_000;
 const CLOSE_TIMEOUT_MS = 250;
 
 /**
- * Serves HTTP/1.1 and cleartext HTTP/2 (prior knowledge) on one port: a connection's first bytes tell which it is.
+ * Serves HTTP/1.1 and HTTP/2 on one port. In cleartext a connection's first bytes tell which it is (HTTP/2 by prior
+ * knowledge), with TLS what the client chose by ALPN (RFC 7301; HTTP/1.1 where it did not).
  *
  * @throws Error naming `portEnv` where the port is taken.
  */
@@ -56,35 +61,47 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   });
   // The HTTP/1.1 server listens, so that Node's own time-outs for its slow requests and idle connections work; only
   // the step from a connection to a protocol is ours.
-  const server = http.createServer((request, response) => {
+  const onRequest: http.RequestListener = (request, response) => {
     http1.count(request.socket, response);
     options.handler(request, response);
-  });
-  const [acceptHttp1] = server.listeners('connection') as ((socket: net.Socket) => void)[];
-  server.removeAllListeners('connection');
+  };
+  const { certificates } = options;
+  const server =
+    certificates === undefined
+      ? http.createServer(onRequest)
+      : https.createServer(certificates.serverOptions(['h2', 'http/1.1']), onRequest);
+  const established = certificates === undefined ? 'connection' : 'secureConnection';
+  const [acceptHttp1] = server.listeners(established) as ((socket: net.Socket) => void)[];
+  server.removeAllListeners(established);
+  const speak = (socket: net.Socket, isHttp2: boolean): void => {
+    if (isHttp2) {
+      // The HTTP/1.1 server's sockets stay half open when the peer closes, and HTTP/2 leaves them so for ever.
+      socket.on('end', () => socket.destroySoon());
+      socket.once('finish', () => setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref());
+      http2Server.emit('connection', socket);
+    } else {
+      http1.add(socket);
+      acceptHttp1?.call(server, socket);
+    }
+  };
   server.on('connection', (socket: net.Socket) => {
     if (draining) {
       socket.destroy();
       return;
     }
     sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    if (certificates !== undefined) return;
     sniffing.add(socket);
-    socket.once('close', () => {
-      sockets.delete(socket);
-      sniffing.delete(socket);
-    });
+    socket.once('close', () => sniffing.delete(socket));
     sniff(socket, (isHttp2) => {
       sniffing.delete(socket);
-      if (isHttp2) {
-        // The HTTP/1.1 server's sockets stay half open when the peer closes, and HTTP/2 leaves them so for ever.
-        socket.on('end', () => socket.destroySoon());
-        socket.once('finish', () => setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref());
-        http2Server.emit('connection', socket);
-      } else {
-        http1.add(socket);
-        acceptHttp1?.call(server, socket);
-      }
+      speak(socket, isHttp2);
     });
+  });
+  certificates?.serve(server as https.Server, options.portEnv, (socket) => {
+    if (draining) socket.destroy();
+    else speak(socket, socket.alpnProtocol === 'h2');
   });
 
   const port = await new Promise<number>((resolve, reject) => {

@@ -61,6 +61,43 @@ export function redisPasswordProblem(text: string): string | undefined {
     : undefined;
 }
 
+/**
+ * What a production log should warn of: a PostgreSQL that is reached in cleartext, or without looking whether it is the right
+ * one, over a network. Undefined where there is nothing to warn of. Reads `sslmode` as the driver does (docs/tls.md).
+ */
+export function plaintextDatabaseWarning(text: string): string | undefined {
+  const url = new URL(text);
+  const { searchParams } = url;
+  const last = (name: string) => searchParams.getAll(name).at(-1) || undefined;
+  if (isUnixSocket(url) || isLoopbackHost(last('host') ?? url.hostname)) return undefined;
+  const mode = last('sslmode');
+  const files = ['sslrootcert', 'sslcert', 'sslkey'].filter((name) => last(name) !== undefined);
+  const isEncrypted = mode === undefined ? files.length > 0 || last('ssl') !== undefined : mode !== 'disable';
+  if (!isEncrypted || (mode === undefined && /^(?:0|false)$/.test(last('ssl') ?? ''))) {
+    return 'DATABASE_URL has no sslmode=verify-full: passwords and personal data travel in cleartext';
+  }
+  const asLibpq = last('uselibpqcompat') === 'true';
+  const isUnverified =
+    mode === 'no-verify' ||
+    (mode === undefined && last('ssl') === 'no-verify') ||
+    (asLibpq && (mode === 'prefer' || (mode === 'require' && !files.includes('sslrootcert'))));
+  return isUnverified
+    ? 'DATABASE_URL asks for TLS without verification: whoever gets in between can read and change everything'
+    : undefined;
+}
+
+/** As {@link plaintextDatabaseWarning}, of REDIS_URL. */
+export function plaintextRedisWarning(text: string): string | undefined {
+  const isExposed = redisUrls(text)
+    .map((url) => new URL(url))
+    .some(({ protocol, hostname }) => protocol === 'redis:' && !isLoopbackHost(hostname));
+  return isExposed ? 'REDIS_URL starts with redis://: its password and data travel in cleartext' : undefined;
+}
+
+function isLoopbackHost(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i.test(host);
+}
+
 /** Whether a password is one that examples and images use. */
 export function isExamplePassword(password: string): boolean {
   return EXAMPLE_PASSWORDS.has(password.toLowerCase());

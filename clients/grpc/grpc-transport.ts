@@ -17,11 +17,14 @@ import { type CallOptions, Client, credentials, type Metadata } from '@grpc/grpc
 import { callError, canceled } from './call-error.ts';
 import { bearer, copyMetadata, type HeaderInit, requestMetadata } from './metadata.ts';
 import { StreamCall } from './stream-call.ts';
+import { type ClientTls, tlsCredentials } from './tls-credentials.ts';
 
 /** Where a gRPC service is and how to reach it. */
 export interface GrpcTransportOptions {
-  /** `host:port`, or any target that grpc-js resolves, for example `dns:///limiter:50052`. Spoken to without TLS. */
+  /** `host:port`, or any target that grpc-js resolves, for example `dns:///limiter:50052`. */
   readonly address: string;
+  /** Speaks TLS: `true` trusts the authorities that Node knows. Default: cleartext. */
+  readonly tls?: ClientTls | true | undefined;
   /**
    * The API key, sent as `authorization: Bearer <key>` with each call that brings no authorization header of its own.
    * Printable ASCII.
@@ -51,12 +54,16 @@ export interface GrpcTransport extends Transport, Disposable {}
  * A call's time-out of 0 means none. A stream that is left before its end goes on until its signal is aborted, as
  * Connect's clients tell no transport that a reader has left.
  *
- * @throws TypeError when the API key has a character that a header can't carry
+ * @throws TypeError when the API key has a character that a header can't carry, or `tls` has a certificate without its key
  */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
   const authorization = options.apiKey === undefined ? undefined : bearer(options.apiKey);
   const unaryTimeoutMs = options.defaultTimeoutMs ?? 10_000;
-  const client = new Client(options.address, credentials.createInsecure(), {
+  const { tls } = options;
+  const channel = tls === undefined ? credentials.createInsecure() : tlsCredentials(tls);
+  const serverName = tls === true ? undefined : tls?.serverName;
+  const client = new Client(options.address, channel, {
+    ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
     'grpc.max_receive_message_length': options.maxMessageBytes ?? 4_194_304,
     // A service that comes back is found again within a second, not after grpc's default of up to two minutes.
     'grpc.initial_reconnect_backoff_ms': 100,
