@@ -6,8 +6,23 @@ export const USAGE = `Usage: optix <command> [options]
     --fresh           delete the data of former runs first
     --data-dir DIR    where the data is kept (also OPTIX_DATA_DIR)
   migrate             bring the database that DATABASE_URL names up to date
+  callers create      make an API key of a running service
+    --service NAME    identity or ratelimit, on this machine
+    --address H:P     where its gRPC API is, if not there
+    --tls, --ca FILE  speak TLS; trust these certificates only
+    --name NAME       the caller that the key stands for
+    --scopes A,B      what it may do
+    --ttl 90d         when it ends (s, m, h, d); never, if not given
+  callers list        show the keys
+  callers rotate      make the key that follows another one
+    --id ID           the other one
+    --overlap 1d      how long that stays good
+    --ttl 90d         when the new one ends
+  callers revoke      end a key (--id)
+  callers hash        print the SHA-256 of a key read from standard input
   help                show this
 
+The callers commands call with the API key in OPTIX_API_KEY.
 Settings are environment variables; a file .env beside package.json is read too.`;
 
 /** The command line can't be understood. */

@@ -52,8 +52,8 @@ describe('what docker-compose.yml starts the services with', () => {
     const identity = readIdentity(containerEnvironment('identity', secrets));
     const ratelimit = readRateLimit(containerEnvironment('ratelimit', secrets));
     expect(identity.rateLimitAddress).toBe(`ratelimit:${ratelimit.grpcPort}`);
-    const caller = ratelimit.callerKeys?.authenticate(`Bearer ${identity.rateLimitApiKey}`);
-    expect(caller).toEqual({ name: 'identity' });
+    const digest = createHash('sha256').update(String(identity.rateLimitApiKey)).digest('hex');
+    expect(ratelimit.callerKeys?.entries).toEqual([{ name: 'identity', digest, scopes: undefined }]);
   });
 
   it.each(REQUIRED_BY_COMPOSE)('is refused before anything starts where %s is missing or empty', (name) => {

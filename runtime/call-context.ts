@@ -1,4 +1,5 @@
 import { type ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect';
+import type { Caller } from './callers/caller.ts';
 import { abortError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
 
@@ -11,6 +12,19 @@ export const peerAddressKey = createContextKey<string | undefined>(undefined, {
 export const reachedHandlerKey = createContextKey<(() => void) | undefined>(undefined, {
   description: 'reached handler',
 });
+
+/** A property of the context itself: a check can't spare what a map of contexts, or of context values, costs. */
+const CALLER = Symbol('caller');
+
+/** Who calls; undefined where authentication is off. */
+export function callerOf(context: HandlerContext): Caller | undefined {
+  return (context as { readonly [CALLER]?: Caller })[CALLER];
+}
+
+/** Tells {@link callerOf} who calls. */
+export function setCaller(context: HandlerContext, caller: Caller | undefined): void {
+  if (caller !== undefined) (context as { [CALLER]?: Caller })[CALLER] = caller;
+}
 
 /** Reads one request header or metadata entry, without building a Headers object where the transport has none. */
 export function requestHeader(context: HandlerContext, name: string): string | undefined {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HandlerContext } from '@connectrpc/connect';
 import { requestHeader } from './call-context.ts';
-import type { Caller } from './caller-auth.ts';
+import type { Caller } from './callers/caller.ts';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 

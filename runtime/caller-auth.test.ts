@@ -9,26 +9,13 @@ function digest(key: string): string {
 }
 
 describe('CallerKeys', () => {
-  const keys = CallerKeys.parse(
-    `gateway=${digest('one')}, gateway=${digest('two')},orders=${digest('three')}`,
-  );
-
-  it('knows each caller by any of its keys, so that keys can be rotated', () => {
-    expect(keys.authenticate('Bearer one')?.name).toBe('gateway');
-    expect(keys.authenticate('bearer two')?.name).toBe('gateway');
-    expect(keys.authenticate('Bearer three')?.name).toBe('orders');
-  });
-
-  it.each([
-    [undefined],
-    [''],
-    ['Bearer '],
-    ['Bearer four'],
-    ['Basic one'],
-    ['one'],
-    [`Bearer ${digest('one')}`],
-  ])('knows nobody by %s', (authorization) => {
-    expect(keys.authenticate(authorization)).toBeUndefined();
+  it('holds each entry with its scopes, in order; a name may come twice, so that keys can be rotated', () => {
+    const text = `gateway=${digest('one')}, gateway=${digest('two')};limits.check,ops=${digest('three')};rules.read;*`;
+    expect(CallerKeys.parse(text).entries).toEqual([
+      { name: 'gateway', digest: digest('one'), scopes: undefined },
+      { name: 'gateway', digest: digest('two'), scopes: ['limits.check'] },
+      { name: 'ops', digest: digest('three'), scopes: ['rules.read', '*'] },
+    ]);
   });
 
   it.each([
@@ -37,30 +24,47 @@ describe('CallerKeys', () => {
     [`=${digest('x')}`],
     [`Gate Way=${digest('x')}`],
     [`a=${digest('x')},`],
+    [`a=${digest('x')};`],
+    [`a=${digest('x')};Rules`],
+    [`a=${digest('x')} ;rules.read`],
   ])('refuses the setting %s without repeating it', (text) => {
-    expect(() => CallerKeys.parse(text)).toThrow(/entries between commas; entry \d does not$/);
+    expect(() => CallerKeys.parse(text)).toThrow(/with scopes after semicolons; entry \d does not$/);
+  });
+
+  it('refuses one key for two callers', () => {
+    const text = `a=${digest('x')},b=${digest('x')}`;
+    expect(() => CallerKeys.parse(text)).toThrow('must not hold a key twice, as entry 2 does');
   });
 });
 
 describe('requireCallerAuthentication', () => {
-  const check = (environment: 'development' | 'production', bindAddress: string, configured: boolean) => () =>
-    requireCallerAuthentication({ environment, bindAddress }, 'SOME_KEYS', configured);
+  const check = (
+    environment: 'development' | 'production',
+    bindAddress: string,
+    { keys = false, file }: { readonly keys?: boolean; readonly file?: string } = {},
+  ) => {
+    const settings = { environment, bindAddress, callersFile: file };
+    return () => requireCallerAuthentication(settings, 'SOME_KEYS', keys);
+  };
 
   it('lets a developer on loopback go without', () => {
     for (const address of ['127.0.0.1', '127.9.9.9', '::1']) {
-      expect(check('development', address, false)).not.toThrow();
+      expect(check('development', address)).not.toThrow();
     }
   });
 
   it('refuses to go without in production, and on any other address', () => {
-    expect(check('production', '127.0.0.1', false)).toThrow(InvalidSettings);
-    expect(check('production', '127.0.0.1', false)).toThrow('SOME_KEYS must be set');
+    expect(check('production', '127.0.0.1')).toThrow(InvalidSettings);
+    expect(check('production', '127.0.0.1')).toThrow(
+      'SOME_KEYS must be set when ENVIRONMENT=production, or CALLERS_FILE',
+    );
     for (const address of ['0.0.0.0', '::', '192.168.1.1']) {
-      expect(check('development', address, false)).toThrow('SOME_KEYS must be set');
+      expect(check('development', address)).toThrow(/^SOME_KEYS must be set when .*, or CALLERS_FILE$/);
     }
   });
 
-  it('is content with keys', () => {
-    expect(check('production', '0.0.0.0', true)).not.toThrow();
+  it('is content with keys, and with a callers file', () => {
+    expect(check('production', '0.0.0.0', { keys: true })).not.toThrow();
+    expect(check('production', '0.0.0.0', { file: 'callers.yaml' })).not.toThrow();
   });
 });

@@ -1,47 +1,45 @@
-import { hash } from 'node:crypto';
-
-/** A backend or gateway that calls a service. */
-export interface Caller {
-  /** The name its key was configured under. */
+/** An API key of the settings. */
+export interface ConfiguredKey {
+  /** The caller that it stands for. */
   readonly name: string;
+  /** SHA-256 of the key, in lower-case hex. */
+  readonly digest: string;
+  /** What the caller may do; undefined: the service's default. */
+  readonly scopes: readonly string[] | undefined;
 }
 
-const ENTRY = /^([a-z0-9][a-z0-9._-]{0,63})=([0-9a-f]{64})$/;
+const ENTRY = /^([a-z0-9][a-z0-9._-]{0,63})=([0-9a-f]{64})((?:;(?:[a-z.]+|\*))*)$/;
 
 /**
- * The API keys of the callers a service knows, by their SHA-256. Keys are long random texts, so a plain digest is
- * enough to keep them (no guessing is possible), and a look-up by digest tells a timer nothing about the key.
+ * The API keys that a service's settings name, by their SHA-256. Keys are long random texts, so a plain digest is enough
+ * to keep them: no guessing is possible.
  */
 export class CallerKeys {
-  readonly #byDigest: ReadonlyMap<string, Caller>;
+  readonly entries: readonly ConfiguredKey[];
 
-  private constructor(byDigest: ReadonlyMap<string, Caller>) {
-    this.#byDigest = byDigest;
+  private constructor(entries: readonly ConfiguredKey[]) {
+    this.entries = entries;
   }
 
   /**
-   * Reads `name=<sha-256 in hex>` entries between commas. A name may come twice, so that a key can be rotated.
+   * Reads `name=<sha-256 in hex>` entries between commas, each with the scopes it is to have after semicolons:
+   * `console=<sha-256 in hex>;users.read;users.admin`. A name may come twice, so that a key can be rotated; a key may not.
    *
    * @throws Error that says what is wrong without repeating a key.
    */
   static parse(text: string): CallerKeys {
-    const byDigest = new Map<string, Caller>();
+    const entries = new Map<string, ConfiguredKey>();
     for (const [index, entry] of text.split(',').entries()) {
-      const match = ENTRY.exec(entry.trim());
-      if (match?.[1] === undefined || match[2] === undefined) {
+      const [, name, digest, tail = ''] = ENTRY.exec(entry.trim()) ?? [];
+      if (name === undefined || digest === undefined) {
         throw new Error(
-          `must hold name=<sha-256 in hex> entries between commas; entry ${index + 1} does not`,
+          `must hold name=<sha-256 in hex> entries between commas, with scopes after semicolons; entry ${index + 1} does not`,
         );
       }
-      byDigest.set(match[2], { name: match[1] });
+      if (entries.has(digest)) throw new Error(`must not hold a key twice, as entry ${index + 1} does`);
+      const scopes = tail === '' ? undefined : tail.slice(1).split(';');
+      entries.set(digest, { name, digest, scopes });
     }
-    return new CallerKeys(byDigest);
-  }
-
-  /** The caller whose key an `Authorization: Bearer <key>` header holds, or undefined. */
-  authenticate(authorization: string | undefined): Caller | undefined {
-    if (authorization === undefined || !/^bearer /i.test(authorization)) return undefined;
-    const key = authorization.slice(7).trim();
-    return this.#byDigest.get(hash('sha256', key, 'hex'));
+    return new CallerKeys([...entries.values()]);
   }
 }

@@ -27,8 +27,19 @@ export const commonSettings = {
   bindAddress: textSetting(
     'BIND_ADDRESS',
     '127.0.0.1',
-    'The IP address both ports listen on. Any other than loopback needs caller keys.',
+    'The IP address both ports listen on. Any other than loopback needs caller keys or a callers file.',
     (text) => (isIP(text) === 0 ? 'must be an IP address' : undefined),
+  ),
+  callersFile: textSetting(
+    'CALLERS_FILE',
+    undefined,
+    'Who may call, beside the caller keys: a YAML file (docs/callers.md) of callers, their scopes, and their API keys, certificates and service tokens, read again when it changes. Unset: none.',
+  ),
+  adminRpcs: choiceSetting(
+    'ADMIN_RPCS',
+    'on',
+    ['on', 'off'],
+    'Whether this process serves the RPCs of administration: those whose scope ends in `.admin`, and rules.write and limits.reset. `off` refuses them with PERMISSION_DENIED, so that a deployment can serve them from a separate, internal replica only.',
   ),
   corsOrigins: listSetting(
     'CORS_ORIGINS',
@@ -83,22 +94,24 @@ function isLoopback(address: string): boolean {
 
 /**
  * Refuses to serve without caller authentication where somebody else could call: in production, and on any address
- * but loopback.
+ * but loopback. Caller keys and a callers file count.
  *
- * @throws InvalidSettings naming `keysEnv`.
+ * @param hasKeys whether the setting `keysEnv` is there
+ * @throws InvalidSettings naming `keysEnv` and CALLERS_FILE.
  */
 export function requireCallerAuthentication(
-  settings: Pick<CommonSettings, 'environment' | 'bindAddress'>,
+  settings: Pick<CommonSettings, 'environment' | 'bindAddress' | 'callersFile'>,
   keysEnv: string,
-  configured: boolean,
+  hasKeys: boolean,
 ): void {
-  if (configured) return;
+  if (hasKeys || settings.callersFile !== undefined) return;
+  const other = commonSettings.callersFile.env;
   if (settings.environment === 'production') {
-    throw new InvalidSettings([`${keysEnv} must be set when ENVIRONMENT=production`]);
+    throw new InvalidSettings([`${keysEnv} must be set when ENVIRONMENT=production, or ${other}`]);
   }
   if (!isLoopback(settings.bindAddress)) {
     throw new InvalidSettings([
-      `${keysEnv} must be set when BIND_ADDRESS (${settings.bindAddress}) is not loopback`,
+      `${keysEnv} must be set when BIND_ADDRESS (${settings.bindAddress}) is not loopback, or ${other}`,
     ]);
   }
 }

@@ -2,8 +2,10 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
 import { Call } from './call.ts';
-import { callEnd, peerAddress, reachedHandlerKey, requestHeader } from './call-context.ts';
-import type { Caller, CallerKeys } from './caller-auth.ts';
+import { callEnd, peerAddress, reachedHandlerKey, setCaller } from './call-context.ts';
+import type { AccessControl, Guard } from './callers/access-control.ts';
+import type { Caller } from './callers/caller.ts';
+import { OpenStreams } from './callers/open-streams.ts';
 import { abortError, InvalidRequest, isAbort, rpcError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
 import type { Logger } from './logger.ts';
@@ -31,8 +33,8 @@ export interface PipelineOptions {
   readonly domain: string;
   readonly logger: Logger;
   readonly accessLog: AccessLog;
-  /** The callers that are let in; undefined lets everybody in. */
-  readonly callerKeys: CallerKeys | undefined;
+  /** Who may use which RPC; undefined lets everybody use them all. */
+  readonly access: AccessControl | undefined;
   readonly rules: readonly RequestRules[];
   /** Translates the service's own errors; undefined for errors it doesn't know. */
   readonly mapError: (error: unknown) => ConnectError | undefined;
@@ -43,7 +45,7 @@ export interface PipelineOptions {
  *
  * 1. the access log, so that it has what happens further in, refusals too;
  * 2. error mapping, so that nothing internal gets past it;
- * 3. caller authentication, before the handler or the rules see anything of the request;
+ * 3. caller authentication and the policy, before the handler or the rules see anything of the request;
  * 4. validation, so that handlers see only what is within bounds;
  * 5. the handler.
  *
@@ -53,6 +55,8 @@ export interface PipelineOptions {
  */
 export class Pipeline {
   readonly #options: PipelineOptions;
+  readonly #guards = new Map<string, Guard>();
+  readonly #openStreams = new OpenStreams();
   readonly #rules: ReadonlyMap<string, RequestRules>;
   readonly #shutdown = new AbortController();
   #inFlight = 0;
@@ -81,12 +85,14 @@ export class Pipeline {
   }
 
   /**
-   * Refuses unknown callers, for a transport that can ask before it reads a request's body.
+   * Refuses callers that are unknown or may not use the RPC, for a transport that can ask before it reads a request's
+   * body. A promise only where the credential takes time to check.
    *
-   * @throws ConnectError UNAUTHENTICATED
+   * @throws ConnectError UNAUTHENTICATED, PERMISSION_DENIED; or the promise rejects with it
    */
-  readonly gate = (context: HandlerContext): void => {
-    this.#authenticate(context);
+  readonly gate = (context: HandlerContext): void | Promise<void> => {
+    const caller = this.#guard(context.method)(context);
+    if (caller instanceof Promise) return caller.then(() => undefined);
   };
 
   /** Ends streams, which would go on for ever, with UNAVAILABLE. Unary calls go on. */
@@ -104,6 +110,7 @@ export class Pipeline {
 
   #unary(method: DescMethod, handler: UnaryHandler): UnaryHandler {
     const admit = this.#admission(method);
+    const guard = this.#guard(method);
     return (request, context) => {
       const call = this.#begin(context);
       const succeed = <R>(response: R): R => {
@@ -113,9 +120,15 @@ export class Pipeline {
       const fail = (error: unknown): never => {
         throw this.#end(call, this.#map(error, call, context.signal));
       };
+      const handle = (caller: Caller | undefined) => {
+        call.caller = caller;
+        setCaller(context, caller);
+        return handler(admit(request), context);
+      };
       try {
-        call.caller = this.#authenticate(context);
-        const response = handler(admit(request), context);
+        // Again where a gate has asked: a body can take its time, and a key be revoked meanwhile.
+        const caller = guard(context);
+        const response = caller instanceof Promise ? caller.then(handle) : handle(caller);
         return response instanceof Promise ? response.then(succeed, fail) : succeed(response);
       } catch (error) {
         return fail(error);
@@ -125,16 +138,20 @@ export class Pipeline {
 
   #stream(method: DescMethod, handler: StreamHandler): StreamHandler {
     const admit = this.#admission(method);
+    const guard = this.#guard(method);
     const pipeline = this;
     return async function* (request, outer) {
-      const context = new StreamContext(outer, pipeline.#shutdown.signal);
+      const call = pipeline.#begin(outer);
+      using open = pipeline.#openStreams.open(() => guard(outer));
+      const context = new StreamContext(outer, AbortSignal.any([pipeline.#shutdown.signal, open.signal]));
       // A consumer that stops reading ends the generator without an error.
       let outcome: ConnectError | undefined = abortError(undefined);
-      const call = pipeline.#begin(outer);
       outer.values.set(itemErrorKey, (error) => pipeline.#map(error, call, context.signal));
       try {
-        call.caller = pipeline.#authenticate(outer);
+        call.caller = await guard(outer);
+        setCaller(context, call.caller);
         yield* handler(admit(request), context);
+        open.signal.throwIfAborted();
         outcome = undefined;
       } catch (error) {
         outcome = pipeline.#map(error, call, context.signal);
@@ -143,6 +160,16 @@ export class Pipeline {
         pipeline.#end(call, outcome);
       }
     };
+  }
+
+  /** Who may use a method. Made once: it is asked with every call. */
+  #guard(method: DescMethod): Guard {
+    const name = methodName(method);
+    const known = this.#guards.get(name);
+    if (known !== undefined) return known;
+    const guard = this.#options.access?.guard(method) ?? (() => undefined);
+    this.#guards.set(name, guard);
+    return guard;
   }
 
   /** Checks what a method is asked with: the message, or each message of the stream as it comes. */
@@ -172,18 +199,6 @@ export class Pipeline {
       context.responseHeader.set('x-request-id', call.givenId);
     }
     return call;
-  }
-
-  #authenticate(context: HandlerContext): Caller | undefined {
-    const keys = this.#options.callerKeys;
-    if (keys === undefined) return undefined;
-    const caller = keys.authenticate(requestHeader(context, 'authorization'));
-    if (caller !== undefined) return caller;
-    throw rpcError(Code.Unauthenticated, {
-      message: 'the call needs the API key of a known caller: authorization: Bearer <key>',
-      reason: 'CALLER_UNAUTHENTICATED',
-      domain: this.#options.domain,
-    });
   }
 
   #map(error: unknown, call: Call, signal: AbortSignal): ConnectError {

@@ -1,5 +1,10 @@
+import { CallerService } from '../gen/optix/callers/v1/caller_service_pb.ts';
 import type { CallerKeys } from './caller-auth.ts';
-import type { CommonSettings } from './common-settings.ts';
+import type { CallerKeyStore } from './callers/caller-key-store.ts';
+import { toCallerRpcError } from './callers/errors.ts';
+import { openCallers } from './callers/open-callers.ts';
+import type { Policy } from './callers/policy.ts';
+import { type CommonSettings, commonSettings } from './common-settings.ts';
 import { startGrpcServer } from './grpc-server.ts';
 import { Health, type ServiceHealth } from './health.ts';
 import { type HttpMountOptions, httpHandler } from './http-mount.ts';
@@ -9,6 +14,8 @@ import type { Logger } from './logger.ts';
 import { type AccessLog, Pipeline, type PipelineOptions } from './pipeline.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { StoreMonitor } from './store-monitor.ts';
+import { TlsCertificates } from './tls-certificates.ts';
+import type { TlsOptions } from './tls-settings.ts';
 
 /** What a service is made of, apart from its own stores. */
 export interface PortsOptions {
@@ -17,9 +24,12 @@ export interface PortsOptions {
     readonly httpPort: number;
     readonly accessLog: AccessLog;
     readonly callerKeys: CallerKeys | undefined;
+    /** Undefined: both ports speak cleartext. */
+    readonly tls?: TlsOptions | undefined;
   };
-  /** The definitions of the ports' settings, for errors to name. */
+  /** The definitions of settings, for errors to name. */
   readonly settings: {
+    readonly callerKeys: { readonly env: string };
     readonly grpcPort: { readonly env: string };
     readonly httpPort: { readonly env: string };
   };
@@ -30,6 +40,12 @@ export interface PortsOptions {
   readonly tables: readonly ServiceTable[];
   readonly rules: PipelineOptions['rules'];
   readonly mapError: PipelineOptions['mapError'];
+  /** Which RPC needs which scope. */
+  readonly policy: Policy;
+  /** The audience of service tokens that are meant for this service. */
+  readonly audience: string;
+  /** Where the keys are kept that CallerService makes; undefined: it refuses. Part of the context. */
+  readonly callerKeyStore: CallerKeyStore | undefined;
   readonly health: readonly ServiceHealth[];
   readonly http?: Pick<HttpMountOptions, 'routes' | 'interceptors' | 'exposedHeaders'>;
 }
@@ -41,24 +57,46 @@ export interface RunningService extends StartedService {
 }
 
 /**
- * Opens a service's two ports over one handler table.
+ * Opens a service's two ports over one handler table, CallerService included.
  *
- * @throws ListenFailure where a port can't be opened; nothing stays open then.
+ * @throws ListenFailure where a port can't be opened, InvalidSettings where the callers can't be read; nothing stays open
+ *   then.
  */
 export async function startPorts(options: PortsOptions): Promise<RunningService> {
   const { config, settings, logger } = options;
   await using owned = new AsyncDisposableStack();
   owned.use(options.context);
+  const callers = owned.use(
+    await openCallers({
+      config,
+      env: { callerKeys: settings.callerKeys.env, callersFile: commonSettings.callersFile.env },
+      errorDomain: options.errorDomain,
+      policy: options.policy,
+      audience: options.audience,
+      keyStore: options.callerKeyStore,
+      logger,
+    }),
+  );
   const pipeline = new Pipeline({
     domain: options.errorDomain,
     logger,
     accessLog: config.accessLog,
-    callerKeys: config.callerKeys,
-    rules: options.rules,
-    mapError: options.mapError,
+    access: callers.access,
+    rules: [...options.rules, ...callers.rules],
+    mapError: (error) => options.mapError(error) ?? toCallerRpcError(error, options.errorDomain),
   });
-  const services = options.tables.map((table) => pipeline.wrap(table));
-  const health = new Health(options.health, options.context.monitors);
+  const services = [...options.tables, callers.table].map((table) => pipeline.wrap(table));
+  const health = new Health(
+    [
+      ...options.health,
+      {
+        name: CallerService.typeName,
+        ready: () => options.health.every((service) => service.ready?.() !== false),
+      },
+    ],
+    options.context.monitors,
+  );
+  const certificates = config.tls && owned.use(new TlsCertificates(config.tls, logger));
   using opened = new DisposableStack();
   const grpc = opened.use(
     await startGrpcServer({
@@ -70,6 +108,7 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
       maxMessageBytes: config.maxMessageBytes,
       keepaliveTimeMs: config.keepaliveTimeMs,
       keepaliveTimeoutMs: config.keepaliveTimeoutMs,
+      certificates,
     }),
   );
   const http = opened.use(
@@ -77,6 +116,7 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
       address: config.bindAddress,
       port: config.httpPort,
       portEnv: settings.httpPort.env,
+      certificates,
       handler: httpHandler({
         services,
         health,
@@ -96,6 +136,7 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
       address: config.bindAddress,
       grpc_port: grpc.port,
       http_port: http.port,
+      tls: certificates !== undefined,
       environment: config.environment,
     },
     'serving',

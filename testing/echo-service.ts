@@ -6,7 +6,7 @@ import {
   EchoService,
 } from '../gen/optix/testing/v1/echo_service_pb.ts';
 import { peerAddress, requestHeader } from '../runtime/call-context.ts';
-import type { CallerKeys } from '../runtime/caller-auth.ts';
+import type { AccessControl } from '../runtime/callers/access-control.ts';
 import { rpcError } from '../runtime/errors.ts';
 import { type GrpcServerOptions, startGrpcServer } from '../runtime/grpc-server.ts';
 import { Health } from '../runtime/health.ts';
@@ -37,7 +37,7 @@ export interface RunningEcho extends AsyncDisposable {
 /** Starts the echo service on free ports. */
 export async function startEcho(
   options: {
-    readonly callerKeys?: CallerKeys;
+    readonly access?: AccessControl;
     readonly maxMessageBytes?: number;
     readonly shutdownTimeoutMs?: number;
     readonly corsOrigins?: readonly string[];
@@ -116,7 +116,7 @@ export async function startEcho(
     domain: 'echo.test',
     logger,
     accessLog: 'all',
-    callerKeys: options.callerKeys,
+    access: options.access,
     rules: [
       requestRules(EchoRequestSchema, ({ text }, violations) => violations.bytes('text', text, 64)),
       requestRules(ChatRequestSchema, ({ text }, violations) => violations.bytes('text', text, 64)),

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import type { DescService } from '@bufbuild/protobuf';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { createGrpcTransport } from '../clients/grpc/grpc-transport.ts';
@@ -74,4 +76,19 @@ export function identityClients(service: TestService, name: TransportName) {
 /** A client of the rate limiter over one transport. */
 export function rateLimitClient(service: TestService, name: TransportName) {
   return createClient(RateLimitService, service.transport(name));
+}
+
+/**
+ * The services that the contracts of a package define, for example of `optix/ratelimit/v1`: of all its files, so that
+ * none can be forgotten.
+ */
+export async function servicesOf(contracts: string): Promise<readonly DescService[]> {
+  const directory = new URL(`../gen/${contracts}/`, import.meta.url);
+  const files = readdirSync(directory).filter((name) => name.endsWith('_pb.ts'));
+  const modules = await Promise.all(files.map((name) => import(new URL(name, directory).href)));
+  return modules.flatMap((module: object) => Object.values(module)).filter(isService);
+}
+
+function isService(value: unknown): value is DescService {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'service';
 }

@@ -13,15 +13,17 @@ import {
   secretSetting,
   textSetting,
 } from '../../runtime/settings.ts';
+import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-settings.ts';
 
 /** Every setting of the service. */
 export const settings = {
   ...commonSettings,
+  ...tlsSettings,
   grpcPort: portSetting('RATELIMIT_GRPC_PORT', 50_052, 'Port of the gRPC API.'),
   httpPort: portSetting('RATELIMIT_HTTP_PORT', 8082, 'Port of Connect/JSON, gRPC-Web and health over HTTP.'),
   callerKeys: secretSetting(
     'RATELIMIT_CALLER_KEYS',
-    'Who may call: `name=<sha-256 of its API key in hex>` entries between commas. Unset: everybody, on loopback and outside production only.',
+    'Who may call: `name=<sha-256 of its API key in hex>` entries between commas, each with its scopes after semicolons (`console=<sha-256>;rules.read;rules.write`; `*` for all). Without scopes: limits.check. Where CALLERS_FILE is unset too, everybody may, on loopback and outside production only.',
     (text) => CallerKeys.parse(text),
   ),
   accessLog: choiceSetting(
@@ -68,6 +70,8 @@ export const settings = {
 export type RateLimitConfig = SettingValues<typeof settings> & {
   /** Where the counts are; undefined: in memory. */
   readonly redis: RedisTarget | undefined;
+  /** How both ports speak TLS; undefined: cleartext. */
+  readonly tls: TlsOptions | undefined;
 };
 
 /**
@@ -82,5 +86,5 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): R
     const problems = redisSecretProblems(config);
     if (problems.length > 0) throw new InvalidSettings(problems);
   }
-  return { ...config, redis: redisTarget(config) };
+  return { ...config, redis: redisTarget(config), tls: tlsOptions(config) };
 }

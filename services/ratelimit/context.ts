@@ -1,3 +1,4 @@
+import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { InvalidSettings } from '../../runtime/settings.ts';
@@ -12,6 +13,7 @@ import { Limiter } from './domain/limiter.ts';
 import type { RuleBook } from './domain/rule-book.ts';
 import { TopKeys } from './domain/top-keys.ts';
 import { TopLimited } from './domain/top-limited.ts';
+import { RedisCallerKeyStore } from './storage/caller-key-store.ts';
 import { CrossSlotStore } from './storage/cross-slot-store.ts';
 import { GuardedStore } from './storage/guarded-store.ts';
 import { keySlot } from './storage/key-slot.ts';
@@ -32,6 +34,8 @@ export interface RateLimitContext extends AsyncDisposable {
   readonly rules: RuleBook;
   readonly top: TopLimited;
   readonly tail: DecisionTail;
+  /** Where the keys of callers are kept; undefined where there is no Redis. */
+  readonly callerKeyStore: CallerKeyStore | undefined;
   /** Stores to watch; none where counting is in memory. */
   readonly monitors: readonly StoreMonitor[];
   /** Whether checks can be answered: always, once Redis was reached for the first time. */
@@ -59,6 +63,8 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
     keys,
     target === undefined ? undefined : sharedTop(target, keys, resources, logger),
   );
+  const callerKeyStore =
+    target === undefined ? undefined : resources.use(new RedisCallerKeyStore({ target, logger }));
   const { monitors, ready } = counting;
   const owned = resources.move();
   return {
@@ -66,6 +72,7 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
     rules,
     top,
     tail,
+    callerKeyStore,
     monitors,
     ready,
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),

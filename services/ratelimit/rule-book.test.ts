@@ -30,8 +30,10 @@ describe('the rules in force', () => {
   it('are those of the file, by name', () => {
     expect(summary(newBook())).toEqual([
       'api_default 100 FILE',
+      'auth_email_verification 3 FILE',
       'auth_login 5 FILE',
       'auth_mfa 5 FILE',
+      'auth_password_reset 3 FILE',
       'auth_refresh 10 FILE',
       'auth_register 3 FILE',
     ]);
@@ -46,6 +48,7 @@ describe('the rules in force', () => {
       'api_default 100 FILE',
       'auth_login 6 LIVE',
       'auth_mfa 5 FILE',
+      'auth_password_reset 3 FILE',
       'auth_refresh 10 FILE',
       'auth_register 3 FILE',
       'orders 7 LIVE',

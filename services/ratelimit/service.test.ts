@@ -29,6 +29,8 @@ describe.each(STORES)('CheckLimit, counting in $store', ({ source, env }) => {
       ['auth_register', 3],
       ['auth_refresh', 10],
       ['auth_mfa', 5],
+      ['auth_password_reset', 3],
+      ['auth_email_verification', 3],
       ['api_default', 100],
       ['anything.else:v1/orders', 100],
     ])('allows %s %i times a minute, and not once more', async (endpoint, limit) => {

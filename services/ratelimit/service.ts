@@ -5,6 +5,7 @@ import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
 import { readConfig, settings } from './config.ts';
 import { createContext } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
+import { policy } from './policy.ts';
 import { rateLimitHeaderNames, rateLimitHeadersInterceptor } from './rate-limit-headers.ts';
 import { rules, serviceTables } from './router.ts';
 import { toWatchRpcError } from './rpc/rate-limit-admin/watch-decisions.ts';
@@ -32,6 +33,9 @@ export async function startRateLimit(
     tables: serviceTables(context),
     rules,
     mapError: (error) => toRpcError(error) ?? toRuleRpcError(error) ?? toWatchRpcError(error, ERROR_DOMAIN),
+    policy,
+    audience: 'optix-ratelimit',
+    callerKeyStore: context.callerKeyStore,
     health: [RateLimitService, RateLimitAdminService].map(({ typeName: name }) => ({
       name,
       ready: context.ready,

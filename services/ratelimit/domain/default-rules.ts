@@ -11,6 +11,8 @@ export const DEFAULT_RULES: readonly Rule[] = Object.freeze([
   perMinute('auth_register', 3, 'FAIL_LOCAL'),
   perMinute('auth_refresh', 10, 'FAIL_LOCAL'),
   perMinute('auth_mfa', 5, 'FAIL_LOCAL'),
+  perMinute('auth_password_reset', 3, 'FAIL_LOCAL'),
+  perMinute('auth_email_verification', 3, 'FAIL_LOCAL'),
   perMinute('api_default', 100, 'FAIL_OPEN'),
 ]);
 

@@ -212,7 +212,7 @@ describe('a check that meets a bug', () => {
       domain: ERROR_DOMAIN,
       logger,
       accessLog: 'off',
-      callerKeys: undefined,
+      access: undefined,
       rules: [],
       mapError: toRpcError,
     });

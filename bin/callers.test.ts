@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keyDigest } from '../runtime/callers/caller-key.ts';
+import { type RedisServer, startRedis } from '../stack/redis-server.ts';
+import { startTestRateLimit, type TestService } from '../testing/services.ts';
+import { CHECKOUT } from './checkout.ts';
+
+/** What `printf %s a-key | sha256sum` prints. */
+const DIGEST = '2a8a1240f50636655520ac8ed22aa29473b8517b4abfdbc3bc03bcad73fc8849';
+
+let redis: RedisServer;
+let service: TestService;
+beforeAll(async () => {
+  redis = await startRedis();
+  service = await startTestRateLimit({
+    REDIS_URL: redis.url,
+    RATELIMIT_CALLER_KEYS: `ops=${keyDigest('key-of-ops')};callers.admin`,
+  });
+});
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  await redis.stop();
+});
+
+/** The service runs in this process, so that it must not be blocked meanwhile. */
+async function optix(
+  args: readonly string[],
+  { input = '', env = {} }: { input?: string; env?: object } = {},
+) {
+  const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'optix.ts'), 'callers', ...args], {
+    env: { PATH: process.env['PATH'], OPTIX_API_KEY: 'key-of-ops', ...env },
+  });
+  child.stdin.on('error', () => undefined).end(input);
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  return { status, stdout, stderr };
+}
+
+const there = () => ['--address', service.grpcAddress];
+
+test('create, list, rotate and revoke a key of a running service', async () => {
+  const flags = ['--name', 'gateway', '--scopes', 'limits.check, rules.read', '--ttl', '90d'];
+  const created = await optix(['create', ...there(), ...flags]);
+  expect(created).toMatchObject({ status: 0, stdout: expect.stringMatching(/^optix_[\w-]{43}\n$/) });
+  const id = created.stderr.split('\t')[0] ?? '';
+
+  const listed = await optix(['list', ...there()]);
+  expect(listed.stdout.trimEnd().split('\t')).toEqual([
+    id,
+    'gateway',
+    'limits.check,rules.read',
+    expect.stringMatching(/^created 20\S+Z by ops$/),
+    expect.stringMatching(/^expires 20\S+Z$/),
+    'never used',
+  ]);
+
+  const rotated = await optix(['rotate', ...there(), '--id', id, '--overlap', '12h']);
+  expect(rotated).toMatchObject({ status: 0, stdout: expect.stringMatching(/^optix_[\w-]{43}\n$/) });
+  expect(rotated.stdout).not.toBe(created.stdout);
+
+  const revoked = await optix(['revoke', ...there(), '--id', id]);
+  expect(revoked).toMatchObject({ status: 0, stdout: expect.stringMatching(/\trevoked 20/) });
+  const after = (await optix(['list', ...there()])).stdout.trimEnd().split('\n');
+  expect(after.map((line) => line.includes('\trevoked '))).toEqual([true, false]);
+});
+
+test('hash prints the SHA-256 of a key, with or without the end of its line', async () => {
+  for (const input of ['a-key', 'a-key\n', 'a-key\r\n']) {
+    expect(await optix(['hash'], { input })).toEqual({ status: 0, stdout: `${DIGEST}\n`, stderr: '' });
+  }
+});
+
+test.each([
+  ['no key', ''],
+  ['two keys', 'one\ntwo\n'],
+  ['a key with a space', 'my secret'],
+])('hash refuses %s without repeating it', async (_, input) => {
+  const { status, stderr } = await optix(['hash'], { input });
+  expect(status).toBe(1);
+  expect(stderr).toBe('optix: standard input must hold one key: printable ASCII without spaces\n');
+});
+
+test.each([
+  { args: [], says: 'callers: what?' },
+  { args: ['dance'], says: 'callers: "dance" is none of create, list, rotate, revoke, hash' },
+  { args: ['list', '--service', 'x'], says: '--service must be identity or ratelimit' },
+  { args: ['create', '--name', 'a'], says: '--name and --scopes must be given' },
+  {
+    args: ['create', '--name', 'a', '--scopes', 'b', '--ttl', 'soon'],
+    says: '--ttl must be a number of s, m, h or d',
+  },
+  { args: ['rotate'], says: '--id must be given' },
+  { args: ['revoke', '--key', 'x'], says: "Unknown option '--key'" },
+])('callers $args is refused with the usage', async ({ args, says }) => {
+  const { status, stdout, stderr } = await optix(args);
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(says);
+  expect(stderr).toContain('Usage: optix <command>');
+});
+
+test.each([
+  { env: { OPTIX_API_KEY: 'hush' }, says: /^optix: \[unauthenticated\] the call needs the credential/ },
+  { env: { OPTIX_API_KEY: '' }, says: /^optix: \[unauthenticated\] the call needs the credential/ },
+])('a refusal of the service is one line, without the key', async ({ env, says }) => {
+  const { status, stderr } = await optix(['list', ...there()], { env });
+  expect(status).toBe(1);
+  expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(says)]);
+  expect(stderr).not.toContain('hush');
+});
