@@ -1,15 +1,35 @@
-import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { type Argon2idCost, type Argon2idHash, formatArgon2id, parseArgon2id } from './argon2id-phc.ts';
 import { BoundedQueue, QueueFull } from './bounded-queue.ts';
 import { HashingOverloaded } from './errors.ts';
-import { exceedsPasswordLength, type NewPassword, normalizePassword } from './password-policy.ts';
+import { RefusalFloor } from './password-hasher-floor.ts';
+import {
+  type Argon2Cost,
+  type Argon2Hash,
+  argon2Hash,
+  deriveArgon2,
+  formatArgon2,
+  parseArgon2,
+} from './password-hashes/argon2.ts';
+import { parsePasswordHash } from './password-hashes/parse-password-hash.ts';
+import type { StoredHash } from './password-hashes/stored-hash.ts';
+import { exceedsPasswordLength, type NormalizedPassword, normalizePassword } from './password-policy.ts';
 
-export interface PasswordHasherOptions extends Partial<Argon2idCost> {
+export interface PasswordHasherOptions extends Partial<Argon2Cost> {
   /** Hashes at once, 1 or more. Default: the cores, at most 3. */
   readonly concurrency?: number;
   /** Calls that may wait for their turn, 0 or more. Default: 64. */
   readonly queueLimit?: number;
+}
+
+/** What became of a password that was checked. */
+export interface PasswordCheck {
+  readonly matches: boolean;
+  /**
+   * To be awaited before a sign-in is refused, whatever the reason: makes all refusals last equally long while hashes of
+   * other costs than today's are stored. At once while there are none.
+   */
+  readonly evenOut: () => Promise<void>;
 }
 
 const SALT_BYTES = 16;
@@ -18,13 +38,15 @@ const TAG_BYTES = 32;
 const EXPECTED_MS = 50;
 
 /**
- * Hashes and checks passwords with argon2id (RFC 9106) at 19 MiB, two passes, one lane: the first choice of OWASP's
- * password storage cheat sheet. Runs on libuv's threads, bounded, so that a rush of sign-ins slows down sign-in only.
+ * Hashes passwords with argon2id (RFC 9106) at 19 MiB, two passes, one lane: the first choice of OWASP's password
+ * storage cheat sheet. Checks them against that and every kind that {@link parsePasswordHash} knows. Runs on libuv's
+ * threads, bounded, so that a rush of sign-ins slows down sign-in only.
  */
 export class PasswordHasher {
-  readonly #cost: Argon2idCost;
+  readonly #cost: Argon2Cost;
   readonly #queue: BoundedQueue;
-  readonly #decoy: Argon2idHash;
+  readonly #decoy: Argon2Hash;
+  readonly #floor: RefusalFloor;
 
   constructor(options: PasswordHasherOptions = {}) {
     this.#cost = {
@@ -37,7 +59,8 @@ export class PasswordHasher {
       queueLimit: options.queueLimit ?? 64,
       expectedMs: EXPECTED_MS,
     });
-    this.#decoy = { ...this.#cost, salt: randomBytes(SALT_BYTES), tag: randomBytes(TAG_BYTES) };
+    this.#decoy = argon2Hash(this.#parameters(), randomBytes(TAG_BYTES));
+    this.#floor = new RefusalFloor(this.#decoy.cost);
   }
 
   /** Hashes running and waiting at this moment. */
@@ -45,70 +68,96 @@ export class PasswordHasher {
     return this.#queue.figures;
   }
 
+  /** What every hash of today's cost begins with, to tell the others apart where they are stored. */
+  get prefix(): string {
+    const { memoryKiB, passes, parallelism } = this.#cost;
+    return `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${parallelism}$`;
+  }
+
   /**
    * Hashes a password for storage, in PHC string format.
    *
    * @throws HashingOverloaded past the bound; the signal's reason where it is aborted before the hashing began.
    */
-  async hash(password: NewPassword, signal?: AbortSignal): Promise<string> {
-    const salt = randomBytes(SALT_BYTES);
-    const tag = await this.#derive(password, { ...this.#cost, salt, tag: Buffer.alloc(TAG_BYTES) }, signal);
-    return formatArgon2id({ ...this.#cost, salt, tag });
+  async hash(password: NormalizedPassword, signal?: AbortSignal): Promise<string> {
+    const parameters = this.#parameters();
+    const tag = await this.#queued(() => deriveArgon2(password, parameters, TAG_BYTES), signal);
+    return formatArgon2(argon2Hash(parameters, tag));
+  }
+
+  /** {@link check}, where nobody can learn from the time it takes: of a user who is known to exist. */
+  async verify(password: string, stored: string | null, signal?: AbortSignal): Promise<boolean> {
+    return (await this.check(password, stored, signal)).matches;
   }
 
   /**
    * Tells whether `password` is the one that `stored` was made from. Where `stored` is null (nobody has the address)
-   * or is no hash, and where the password is empty or longer than any password can be, a decoy is checked at the same
+   * or is no hash, and where the password is empty or longer than any password can be, a decoy is checked at today's
    * cost, and the answer is no.
+   *
+   * argon2id, which is ours, takes the password's normalised form; what other systems hashed, they hashed as typed.
    *
    * @throws HashingOverloaded past the bound; the signal's reason where it is aborted before the hashing began.
    */
-  async verify(password: string, stored: string | null, signal?: AbortSignal): Promise<boolean> {
+  async check(password: string, stored: string | null, signal?: AbortSignal): Promise<PasswordCheck> {
     const possible = password !== '' && password.isWellFormed() && !exceedsPasswordLength(password);
-    const hash = stored === null || !possible ? null : parseArgon2id(stored);
-    const expected = hash ?? this.#decoy;
-    const tag = await this.#derive(possible ? normalizePassword(password) : '', expected, signal);
-    return timingSafeEqual(tag, expected.tag) && hash !== null;
+    const parsed = stored === null || !possible ? null : parsePasswordHash(stored);
+    const hash = parsed?.ok ? parsed.value : null;
+    const { startedAt, matches } = await this.#timed(hash ?? this.#decoy, possible ? password : '', signal);
+    return { matches: matches && hash !== null, evenOut: () => this.#floor.wait(startedAt) };
   }
 
-  /** Whether `stored` was made at another cost than new hashes are: replace it at the next sign-in. */
+  /** Whether `stored` was made by another algorithm or at another cost than new hashes are: replace it at the next sign-in. */
   needsRehash(stored: string): boolean {
-    const hash = parseArgon2id(stored);
-    return (
-      hash === null ||
-      hash.memoryKiB !== this.#cost.memoryKiB ||
-      hash.passes !== this.#cost.passes ||
-      hash.parallelism !== this.#cost.parallelism ||
-      hash.salt.length < SALT_BYTES ||
-      hash.tag.length !== TAG_BYTES
-    );
+    const parsed = parseArgon2(stored);
+    if (parsed === null || !parsed.ok) return true;
+    const { cost, salt, tag } = parsed.value;
+    return cost !== this.#decoy.cost || salt.length < SALT_BYTES || tag.length !== TAG_BYTES;
   }
 
-  async #derive(password: string, hash: Argon2idHash, signal: AbortSignal | undefined): Promise<Buffer> {
+  /**
+   * Times one check of every cost among `stored` that was not seen yet, so that {@link PasswordCheck.evenOut} holds from
+   * the first sign-in: at the start with one stored hash of each cost, and with the hashes of an import before they are
+   * written. What can't be read is passed over: it is checked like an unknown address.
+   *
+   * @throws HashingOverloaded past the bound.
+   */
+  async learnCosts(stored: Iterable<string>, signal?: AbortSignal): Promise<void> {
+    for (const text of stored) {
+      const parsed = parsePasswordHash(text);
+      if (!parsed.ok || parsed.value.cost === this.#decoy.cost || this.#floor.knows(parsed.value.cost))
+        continue;
+      if (!this.#floor.knows(this.#decoy.cost)) await this.#timed(this.#decoy, '', signal);
+      await this.#timed(parsed.value, '', signal);
+    }
+  }
+
+  #parameters() {
+    return { ...this.#cost, variant: 'argon2id', salt: randomBytes(SALT_BYTES) } as const;
+  }
+
+  async #timed(
+    hash: StoredHash,
+    password: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly startedAt: number; readonly matches: boolean }> {
+    const typed = hash.algorithm === 'argon2id' ? normalizePassword(password) : password;
+    return await this.#queued(async () => {
+      const startedAt = performance.now();
+      const matches = await hash.verify(typed);
+      this.#floor.record(hash.cost, performance.now() - startedAt);
+      return { startedAt, matches };
+    }, signal);
+  }
+
+  async #queued<T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     try {
-      return await this.#queue.run(() => argon2id(password, hash), signal);
+      return await this.#queue.run(task, signal);
     } catch (error) {
       if (error instanceof QueueFull) throw new HashingOverloaded(error.retryAfterMs);
       throw error;
     }
   }
-}
-
-function argon2id(password: string, hash: Argon2idHash): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    argon2(
-      'argon2id',
-      {
-        message: Buffer.from(password, 'utf8'),
-        nonce: hash.salt,
-        memory: hash.memoryKiB,
-        passes: hash.passes,
-        parallelism: hash.parallelism,
-        tagLength: hash.tag.length,
-      },
-      (error, tag) => (error === null ? resolve(tag) : reject(error)),
-    );
-  });
 }
 
 /** libuv runs four threads unless told otherwise, for hashing, file access and DNS alike: one is left to the others. */
