@@ -32,16 +32,20 @@ if [ -e "$file" ]; then
 fi
 
 postgres_password=$(random_hex)
+postgres_owner_password=$(random_hex)
 redis_password=$(random_hex)
 encryption_key=$(random_base64)
 identity_key=$(random_hex)
 backend_key=$(random_hex)
+operator_key=$(random_hex)
 gateway_key=$(random_hex)
 identity_digest=$(digest "$identity_key")
 backend_digest=$(digest "$backend_key")
+operator_digest=$(digest "$operator_key")
 gateway_digest=$(digest "$gateway_key")
-for hex in "$postgres_password" "$redis_password" "$identity_key" "$backend_key" "$gateway_key" \
-  "$identity_digest" "$backend_digest" "$gateway_digest"; do checked 64 "$hex"; done
+for hex in "$postgres_password" "$postgres_owner_password" "$redis_password" "$identity_key" "$backend_key" \
+  "$operator_key" "$gateway_key" \
+  "$identity_digest" "$backend_digest" "$operator_digest" "$gateway_digest"; do checked 64 "$hex"; done
 checked 44 "$encryption_key"
 
 # -C: also where another process has made the file in the meantime.
@@ -50,19 +54,22 @@ cat > "$file" <<END
 # Secrets of this deployment. Keep a copy of IDENTITY_ENCRYPTION_KEY apart from the database's backups.
 # Every other setting: .env.example.
 POSTGRES_PASSWORD=$postgres_password
+POSTGRES_OWNER_PASSWORD=$postgres_owner_password
 REDIS_PASSWORD=$redis_password
 IDENTITY_ENCRYPTION_KEY=$encryption_key
 
-# Who may call identity: name=<sha-256 of the API key>, between commas.
-IDENTITY_CALLER_KEYS=backend=$backend_digest
+# Who may call identity: name=<sha-256 of the API key>, between commas. The operator (;*) may use every RPC;
+# without scopes a caller may do what a backend needs.
+IDENTITY_CALLER_KEYS='backend=$backend_digest,operator=$operator_digest;*'
 
 # The key that identity calls ratelimit with, and who may call ratelimit.
 RATELIMIT_API_KEY=$identity_key
-RATELIMIT_CALLER_KEYS=identity=$identity_digest,gateway=$gateway_digest
+RATELIMIT_CALLER_KEYS='identity=$identity_digest,gateway=$gateway_digest,operator=$operator_digest;*'
 END
 
 cat >&2 <<END
 Wrote $file. API keys, shown this once (Authorization: Bearer <key>):
   a backend that calls identity    $backend_key
   a gateway that calls ratelimit   $gateway_key
+  an operator, every RPC of both   $operator_key
 END

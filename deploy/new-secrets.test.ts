@@ -48,10 +48,12 @@ describe('deploy/new-secrets.sh', () => {
     const [backend, gateway] = ['identity', 'ratelimit'].map(
       (service) => new RegExp(`calls ${service} +([0-9a-f]{64})$`, 'm').exec(stderr)?.[1] ?? '',
     ) as [string, string];
-    expect(env['IDENTITY_CALLER_KEYS']).toBe(`backend=${sha256(backend)}`);
+    const operator = /operator, every RPC of both +([0-9a-f]{64})$/m.exec(stderr)?.[1] ?? '';
+    expect(env['IDENTITY_CALLER_KEYS']).toBe(`backend=${sha256(backend)},operator=${sha256(operator)};*`);
     expect(env['RATELIMIT_CALLER_KEYS']).toBe(
-      `identity=${sha256(env['RATELIMIT_API_KEY'] ?? '')},gateway=${sha256(gateway)}`,
+      `identity=${sha256(env['RATELIMIT_API_KEY'] ?? '')},gateway=${sha256(gateway)},operator=${sha256(operator)};*`,
     );
+    expect(readFileSync(file, 'utf8')).not.toContain(operator);
     expect(readFileSync(file, 'utf8')).not.toContain(backend);
     expect(readFileSync(file, 'utf8')).not.toContain(gateway);
   });

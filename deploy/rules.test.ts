@@ -18,6 +18,8 @@ describe('the rules file', () => {
       'auth_register',
       'auth_refresh',
       'auth_mfa',
+      'auth_password_reset',
+      'auth_email_verification',
       'orders.create',
       'reports.run',
       'api_default',

@@ -14,6 +14,7 @@ interface Variable {
 /** What docker-compose.yml refuses to start without. `deploy/new-secrets.sh` writes them all. */
 export const REQUIRED_BY_COMPOSE = [
   'POSTGRES_PASSWORD',
+  'POSTGRES_OWNER_PASSWORD',
   'REDIS_PASSWORD',
   'IDENTITY_ENCRYPTION_KEY',
   'IDENTITY_CALLER_KEYS',
@@ -42,6 +43,10 @@ const compose: readonly Variable[] = [
   {
     env: 'POSTGRES_PASSWORD',
     doc: "Password of identity's role in the PostgreSQL of docker-compose.yml. Letters and digits only, because it becomes part of a URL. It is set when the database is made: to change it later, change it in the database too.",
+  },
+  {
+    env: 'POSTGRES_OWNER_PASSWORD',
+    doc: 'Password of the role that owns the database and runs the migrations; identity never has it. As POSTGRES_PASSWORD.',
   },
   {
     env: 'REDIS_PASSWORD',

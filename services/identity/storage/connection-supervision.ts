@@ -23,13 +23,15 @@ interface ClientInternals {
 export function superviseConnections(pool: Pool, onLost?: (error: Error) => void): void {
   const restingSince = new WeakMap<PoolClient, number>();
   const broken = new WeakSet<PoolClient>();
+  /** Connections that were handed out, and how each is given back. One that rests must not be: the pool throws at that. */
+  const handedOut = new WeakMap<PoolClient, () => void>();
 
   pool.on('error', (error) => onLost?.(error));
   pool.on('connect', (client) => {
     watchQueries(client, () => broken.add(client));
     client.once('end', () => {
       broken.add(client);
-      client.release();
+      handedOut.get(client)?.();
     });
   });
 
@@ -39,9 +41,11 @@ export function superviseConnections(pool: Pool, onLost?: (error: Error) => void
       const client = await connect();
       const release = once(client.release.bind(client));
       client.release = (error) => {
+        handedOut.delete(client);
         restingSince.set(client, performance.now());
         release(error ?? broken.has(client));
       };
+      handedOut.set(client, client.release);
       const since = restingSince.get(client);
       const isTrusted = since === undefined || performance.now() - since < TRUSTED_REST_MS;
       if (isTrusted || (await answers(client))) return client;

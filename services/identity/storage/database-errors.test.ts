@@ -9,8 +9,8 @@ test.each([
   ...['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE', 'ENOENT'].map((code) =>
     failure('x', { code }),
   ),
-  ...['08006', '28P01', '3D000', '53300', '57P01', '57P03', '57014', '55P03', '25006'].map((code) =>
-    failure('x', { code, severity: 'FATAL' }),
+  ...['08006', '28P01', '3D000', '40001', '40P01', '53300', '57P01', '57P03', '57014', '55P03', '25006'].map(
+    (code) => failure('x', { code, severity: 'FATAL' }),
   ),
   failure('Connection terminated unexpectedly'),
   failure('Connection terminated due to connection timeout'),

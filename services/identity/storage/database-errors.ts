@@ -43,9 +43,11 @@ const SOCKET_CODES = new Set([
 /**
  * SQLSTATEs of a server that can't serve now: connection exceptions (08), refused logins (28), insufficient resources
  * (53), operator intervention including shutdown and statement time-outs (57), system errors (58); a database that is
- * not there (3D000), a standby (25006), a transaction that idled too long (25P03), a lock that was not had (55P03).
+ * not there (3D000), a standby (25006), a transaction that idled too long (25P03), a lock that was not had (55P03); and
+ * what a second try would mend: a deadlock (40P01), a read that a replica broke off to go on replaying (40001). At READ
+ * COMMITTED a primary does not answer 40001.
  */
-const UNAVAILABLE_STATE = /^(?:08|28|53|57|58)|^(?:3D000|25006|25P03|55P03)$/;
+const UNAVAILABLE_STATE = /^(?:08|28|53|57|58)|^(?:3D000|25006|25P03|40001|40P01|55P03)$/;
 
 /** Errors that pg and its pool tell by their message only. */
 const UNAVAILABLE_MESSAGE =

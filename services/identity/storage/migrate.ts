@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { withDatabaseErrors } from './database-errors.ts';
 import { ormOptions, SCHEMA } from './mikro-orm.config.ts';
+import { applyPrivileges } from './privileges.ts';
 
 /** Any number that nothing else in the database locks: the ASCII codes of `optix-id`, as a bigint. */
 const LOCK_KEY = 0x6f_70_74_69_78_2d_69_64n;
@@ -9,8 +10,9 @@ const LOCK_KEY = 0x6f_70_74_69_78_2d_69_64n;
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
- * Brings the schema of `orm`'s database up to date: all pending migrations, in one transaction, or none. Of several
- * replicas that start at once one migrates, and the others wait for it and find nothing to do.
+ * Brings the schema of `orm`'s database up to date: all pending migrations, in one transaction, or none; and in the same
+ * transaction what the roles of deploy/postgres/sql/roles.sql may do, where there are such. Of several replicas that start at
+ * once one migrates, and the others wait for it and find nothing to do.
  *
  * Works on up to two connections of its own: the time-outs of the service's are made for requests, not for building an index.
  *
@@ -43,6 +45,7 @@ async function migrateLocked(orm: MikroORM): Promise<string[]> {
     // Before all else: the migrator makes its own table outside of this transaction.
     await connection.execute(`select pg_advisory_xact_lock(${LOCK_KEY})`, [], 'run', transaction);
     const migrations = await orm.migrator.up({ transaction });
+    await applyPrivileges((sql) => connection.execute(sql, [], 'all', transaction));
     return migrations.map(({ name }) => name);
   });
 }

@@ -2,11 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
+import { AnsweredRequestEntity } from './answered-request.entity.ts';
 import { BoundParametersDriver } from './bound-parameters-driver.ts';
+import { CallerKeyEntity } from './caller-key.entity.ts';
 import { superviseConnections } from './connection-supervision.ts';
+import { OneTimeTokenEntity } from './one-time-token.entity.ts';
+import { OutgoingMailEntity } from './outgoing-mail.entity.ts';
 import { RefreshTokenFamilyEntity } from './refresh-token-family.entity.ts';
+import { RevocationEntity } from './revocation.entity.ts';
 import { SecurityEventEntity } from './security-event.entity.ts';
 import { SessionEntity } from './session.entity.ts';
+import { SignInThrottleEntity } from './sign-in-throttle.entity.ts';
 import { SigningKeyEntity } from './signing-key.entity.ts';
 import { TrustedDeviceEntity } from './trusted-device.entity.ts';
 import { UserEntity } from './user.entity.ts';
@@ -57,6 +63,12 @@ export function ormOptions(settings: DatabaseSettings): Options {
       TrustedDeviceEntity,
       RefreshTokenFamilyEntity,
       SigningKeyEntity,
+      OneTimeTokenEntity,
+      OutgoingMailEntity,
+      RevocationEntity,
+      AnsweredRequestEntity,
+      SignInThrottleEntity,
+      CallerKeyEntity,
     ],
     // Never on: with it, statements go to the log.
     debug: false,
@@ -84,6 +96,8 @@ export function ormOptions(settings: DatabaseSettings): Options {
         settings.onPoolCreated?.(pool);
       },
     },
+    // Functions are made by migrations and have no entity.
+    schemaGenerator: { ignoreRoutines: true },
     extensions: [Migrator],
     migrations: {
       path: fileURLToPath(new URL('../../../migrations', import.meta.url)),

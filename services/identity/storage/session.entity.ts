@@ -1,7 +1,10 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { UserEntity } from './user.entity.ts';
 
-/** Sessions, those that go on and those that have ended. Ids are UUID version 7: ranges of them are ranges of time. */
+/**
+ * Sessions, those that go on and those that have ended. Ids are UUID version 7: ranges of them are ranges of time, so the
+ * table is partitioned by id, and an id leads to its partition (migrations/, docs/postgresql.md).
+ */
 export const SessionEntity = defineEntity({
   name: 'Session',
   tableName: 'sessions_history',
