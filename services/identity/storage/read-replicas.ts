@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { type DatabaseSettings, ormOptions } from './mikro-orm.config.ts';
+import type { Replica } from './read-router.ts';
+
+/** Read replicas with a pool each. Disposing them closes the pools. */
+export interface ReadReplicas extends AsyncDisposable {
+  readonly replicas: readonly Replica[];
+}
+
+/** How long the end of the process may wait for connections to close: one to a server that hangs never does. */
+const CLOSE_TIMEOUT_MS = 3000;
+
+/**
+ * Makes the pools of read replicas: of half the primary's size each, with its time-outs. Opens no connection: a replica
+ * that is away does not keep the service from starting.
+ */
+export async function openReadReplicas(
+  urls: readonly string[],
+  settings: Omit<DatabaseSettings, 'databaseUrl'>,
+): Promise<ReadReplicas> {
+  const opened = await Promise.all(
+    urls.map(async (databaseUrl) => {
+      const poolSize = Math.ceil((settings.poolSize ?? 20) / 2);
+      const maxOverflow = Math.ceil((settings.maxOverflow ?? 10) / 2);
+      const applicationName = 'optix-identity-reads';
+      const orm = await MikroORM.init(
+        ormOptions({ ...settings, databaseUrl, poolSize, maxOverflow, applicationName }),
+      );
+      return { name: new URL(databaseUrl).host, em: orm.em, orm };
+    }),
+  );
+  return {
+    replicas: opened.map(({ name, em }) => ({ name, em })),
+    async [Symbol.asyncDispose]() {
+      const closed = Promise.allSettled(opened.map(({ orm }) => orm.close()));
+      await Promise.race([closed, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+    },
+  };
+}
