@@ -5,7 +5,7 @@ import type { StackSettings } from '../stack/stack-settings.ts';
 export function firstCalls(settings: StackSettings, data: DataDirectory, keyed: boolean): string {
   const identity = `http://${settings.host}:${settings.identityHttpPort}`;
   const ratelimit = `http://${settings.host}:${settings.ratelimitHttpPort}`;
-  const credentials = '"email":"alice@example.com","password":"correct horse battery staple"';
+  const credentials = '"email":"alice@example.com","password":"a kettle sings in spring"';
   const call = (url: string, body: string) => `curl -s ${url} -H 'content-type: application/json' -d ${body}`;
   const authentication = `${identity}/optix.identity.v1.AuthenticationService`;
   return `

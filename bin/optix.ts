@@ -9,6 +9,7 @@ type Command = (args: string[]) => Promise<number>;
 /** Loaded when asked for: help and mistakes are answered at once. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./commands/start.ts')).startCommand,
+  users: async () => (await import('./commands/users.ts')).usersCommand,
   callers: async () => (await import('./commands/callers.ts')).callersCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
 };

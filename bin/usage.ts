@@ -6,6 +6,13 @@ export const USAGE = `Usage: optix <command> [options]
     --fresh           delete the data of former runs first
     --data-dir DIR    where the data is kept (also OPTIX_DATA_DIR)
   migrate             bring the database that DATABASE_URL names up to date
+  users list          show users (--prefix --status --roles --order-by --deleted)
+  users get           show one (--id or --email)
+  users create        add one (--email --first-name --last-name --phone --roles --actor)
+  users suspend       shut one out (--id --actor --reason)
+  users reactivate    let one in again (--id --actor --reason)
+  users unlock        end a lockout (--id --actor --reason)
+  users roles         replace one's roles (--id --roles A,B --actor --reason)
   callers create      make an API key of a running service
     --service NAME    identity or ratelimit, on this machine
     --address H:P     where its gRPC API is, if not there
@@ -22,7 +29,7 @@ export const USAGE = `Usage: optix <command> [options]
   callers hash        print the SHA-256 of a key read from standard input
   help                show this
 
-The callers commands call with the API key in OPTIX_API_KEY.
+The users and callers commands call with the API key in OPTIX_API_KEY; users takes --address, --tls and --ca as callers does.
 Settings are environment variables; a file .env beside package.json is read too.`;
 
 /** The command line can't be understood. */

@@ -36,5 +36,10 @@ export function parseEmail(text: string): Parsed<EmailAddress> {
   if (Buffer.byteLength(local) > MAX_LOCAL_BYTES) {
     return rejected(`must have at most ${MAX_LOCAL_BYTES} bytes before the @`);
   }
-  return accepted({ written: composed, normalized: composed.toLowerCase().normalize('NFC') });
+  return accepted({ written: composed, normalized: normalizeEmail(composed) });
+}
+
+/** What makes two addresses the same: NFC, lower case. */
+export function normalizeEmail(written: string): string {
+  return written.toLowerCase().normalize('NFC');
 }
