@@ -3,9 +3,15 @@ import type { EmailAddress } from './email.ts';
 import { RateLimited } from './errors.ts';
 import { type IpAddress, limitedNetwork } from './ip-address.ts';
 import type { Limiter } from './limiter.ts';
+import type { Uuid } from './uuid.ts';
 
 /** The limiter's rules that identity asks. */
-export type LimitedEndpoint = 'auth_login' | 'auth_register';
+export type LimitedEndpoint =
+  | 'auth_login'
+  | 'auth_register'
+  | 'auth_refresh'
+  | 'auth_password_reset'
+  | 'auth_email_verification';
 
 /**
  * Counts an attempt against the address it comes from. Callers without a known address share one count: leaving the
@@ -19,7 +25,12 @@ export async function limitByAddress(
   address: IpAddress | null,
   signal?: AbortSignal,
 ): Promise<void> {
-  await ask(limiter, endpoint, `ip:${address === null ? 'unknown' : limitedNetwork(address)}`, signal);
+  await ask(limiter, endpoint, `ip:${networkOf(address)}`, signal);
+}
+
+/** The network that attempts from an address are counted against. */
+export function networkOf(address: IpAddress | null): string {
+  return address === null ? 'unknown' : limitedNetwork(address);
 }
 
 /**
@@ -39,6 +50,35 @@ export async function limitByAccount(
     .update(email.normalized, 'utf8')
     .digest('base64url');
   await ask(limiter, endpoint, `account:${key}`, signal);
+}
+
+/**
+ * Counts an attempt against a user whose id the caller knows.
+ *
+ * @throws RateLimited, RateLimiterUnavailable
+ */
+export async function limitByUser(
+  limiter: Limiter,
+  endpoint: LimitedEndpoint,
+  userId: Uuid,
+  signal?: AbortSignal,
+): Promise<void> {
+  await ask(limiter, endpoint, `user:${userId}`, signal);
+}
+
+/**
+ * Counts an attempt against a family of refresh tokens. The key is a hash: who knows a family's id can end its session.
+ *
+ * @throws RateLimited, RateLimiterUnavailable
+ */
+export async function limitByFamily(
+  limiter: Limiter,
+  endpoint: LimitedEndpoint,
+  familyId: Uuid,
+  signal?: AbortSignal,
+): Promise<void> {
+  const key = createHash('sha256').update('optix.family\0').update(familyId).digest('base64url');
+  await ask(limiter, endpoint, `family:${key}`, signal);
 }
 
 async function ask(limiter: Limiter, endpoint: LimitedEndpoint, identifier: string, signal?: AbortSignal) {

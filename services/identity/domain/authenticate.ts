@@ -1,28 +1,36 @@
 import { v7 as uuidV7 } from 'uuid';
 import type { AccessTokens, IssuedAccessToken } from './access-token.ts';
 import { limitByAccount, limitByAddress } from './attempt-limits.ts';
+import { type NetworkLocks, requireOpenNetwork } from './credentials/network-throttle.ts';
+import {
+  type RecordRefusalDeps,
+  type Refusal,
+  recordRefusal,
+  refusalOf,
+} from './credentials/record-refusal.ts';
 import type { Device } from './device.ts';
 import type { EmailAddress } from './email.ts';
 import { HashingOverloaded, InvalidCredentials } from './errors.ts';
 import type { Limiter } from './limiter.ts';
 import type { PasswordHasher } from './password-hasher.ts';
-import { parseNewPassword } from './password-policy.ts';
-import type { Credentials, UserReads } from './reads.ts';
+import { normalizePassword } from './password-policy.ts';
+import type { CredentialReads, Credentials } from './reads.ts';
 import { createRefreshToken } from './refresh-token.ts';
 import type { Session } from './session.ts';
-import type { Repositories, UnitOfWork } from './unit-of-work.ts';
+import type { SessionPolicy } from './session-policy.ts';
+import type { Repositories } from './unit-of-work.ts';
 import type { User } from './user.ts';
 import type { Uuid } from './uuid.ts';
 
-export interface AuthenticateDeps {
+export interface AuthenticateDeps extends RecordRefusalDeps {
   readonly limiter: Limiter;
+  readonly networkLocks: NetworkLocks;
   readonly hasher: PasswordHasher;
-  readonly users: UserReads;
-  readonly unitOfWork: UnitOfWork;
+  readonly credentials: CredentialReads;
   readonly accessTokens: AccessTokens;
+  readonly sessionPolicy: Pick<SessionPolicy, 'beforeOpen'>;
   /** How long a session and its refresh tokens last at most, in milliseconds: 30 days unless set otherwise. */
   readonly sessionLifetimeMs: number;
-  readonly now: () => Date;
 }
 
 export interface SignIn {
@@ -40,21 +48,12 @@ export interface SignedIn {
   readonly refreshToken: { readonly token: string; readonly expiresAt: Date };
 }
 
-/** Why a sign-in was refused: for the audit log, never for the caller. */
-type Refusal =
-  | 'unknown_address'
-  | 'no_password'
-  | 'wrong_password'
-  | 'account_not_active'
-  | 'account_locked'
-  | 'second_factor_required'
-  | 'account_changed';
-
 /**
  * Signs a user in with a password: session, refresh-token family, sign-in time and `login_succeeded` event are written
- * in one transaction; of a refusal, the count and a `login_failed` event.
+ * in one transaction; of a refusal, the counts and a `login_failed` event. A network that is locked out is refused before
+ * the account is looked at.
  *
- * Whatever the reason for a refusal, the same steps run: the limits, one read, one hash, one transaction.
+ * Whatever the reason for a refusal, the same steps run: the limits, two reads, one hash, one transaction.
  *
  * @throws RateLimited, RateLimiterUnavailable, HashingOverloaded, InvalidCredentials, DatabaseUnavailable,
  *   SecretUnreadable (no key to sign with); the signal's reason where it is aborted before the session is written.
@@ -65,13 +64,15 @@ export async function authenticate(
   signal?: AbortSignal,
 ): Promise<SignedIn> {
   await limitByAddress(deps.limiter, 'auth_login', device.ipAddress, signal);
+  // Before the account is counted: who is locked out must not use up another's attempts.
+  await requireOpenNetwork(deps, device.ipAddress);
   await limitByAccount(deps.limiter, 'auth_login', email, signal);
   await deps.accessTokens.prepare();
 
-  const account = await deps.users.findCredentials(email.normalized);
-  const matches = await deps.hasher.verify(password, account?.passwordHash ?? null, signal);
+  const account = await deps.credentials.findCredentials(email.normalized);
   const checkedHash = account?.passwordHash ?? null;
-  const refusal = refusalOf(account, matches, deps.now());
+  const { matches, evenOut } = await deps.hasher.check(password, checkedHash, signal);
+  const refusal = signInRefusalOf(account, matches, deps.now());
   if (refusal === null && account !== null && checkedHash !== null) {
     const newHash = await rehash(deps.hasher, password, checkedHash, signal);
     signal?.throwIfAborted();
@@ -80,19 +81,20 @@ export async function authenticate(
     );
     if (signedIn !== null) return signedIn;
   }
-  await recordRefusal(deps, account?.userId ?? null, refusal ?? 'account_changed', device);
+  await recordRefusal(deps, {
+    userId: account?.userId ?? null,
+    reason: refusal ?? 'account_changed',
+    device,
+  });
+  await evenOut();
   throw new InvalidCredentials();
 }
 
-function refusalOf(account: Credentials | null, matches: boolean, now: Date): Refusal | null {
+function signInRefusalOf(account: Credentials | null, matches: boolean, now: Date): Refusal | null {
   if (account === null) return 'unknown_address';
-  if (account.passwordHash === null) return 'no_password';
-  if (!matches) return 'wrong_password';
-  if (account.status !== 'active') return 'account_not_active';
-  if (account.lockedUntil !== null && account.lockedUntil > now) return 'account_locked';
+  const refusal = refusalOf(account, matches, now);
   // No second factor can be presented yet: such an account is better shut than open with the password alone.
-  if (account.mfaEnabled) return 'second_factor_required';
-  return null;
+  return refusal ?? (account.mfaEnabled ? 'second_factor_required' : null);
 }
 
 /** The same password at today's cost, where the stored hash has another. Never a reason to fail the sign-in. */
@@ -103,11 +105,9 @@ async function rehash(
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
   if (!hasher.needsRehash(stored)) return null;
-  // The minimum may have been raised since the password was chosen.
-  const chosen = parseNewPassword(password, 1);
-  if (!chosen.ok) return null;
   try {
-    return await hasher.hash(chosen.value, signal);
+    // The policy is not asked: it may have become stricter since the password was chosen.
+    return await hasher.hash(normalizePassword(password), signal);
   } catch (error) {
     if (error instanceof HashingOverloaded) return null;
     throw error;
@@ -117,7 +117,7 @@ async function rehash(
 /** Null where the user may not sign in any more, though a moment ago it looked so. */
 async function openSession(
   deps: AuthenticateDeps,
-  { users, sessions, refreshTokenFamilies, securityEvents }: Repositories,
+  repositories: Repositories,
   login: {
     readonly userId: Uuid;
     readonly checkedHash: string;
@@ -127,7 +127,8 @@ async function openSession(
 ): Promise<SignedIn | null> {
   const at = deps.now();
   const { userId, checkedHash, newHash, device } = login;
-  const user = await users.recordLoginSuccess({ userId, checkedHash, newHash, at });
+  const { credentials, sessions, refreshTokenFamilies, securityEvents } = repositories;
+  const user = await credentials.recordLoginSuccess({ userId, checkedHash, newHash, at });
   if (user === null) return null;
 
   const expiresAt = new Date(at.getTime() + deps.sessionLifetimeMs);
@@ -141,17 +142,6 @@ async function openSession(
     mfaVerified: false,
     isTrustedDevice: false,
   };
-  await sessions.insert(session);
-  const refreshToken = createRefreshToken();
-  await refreshTokenFamilies.insert({
-    id: uuidV7() as Uuid,
-    userId,
-    sessionId: session.id,
-    deviceId: device.id,
-    createdAt: at,
-    expiresAt,
-    currentTokenHash: refreshToken.hash,
-  });
   await securityEvents.append({
     id: uuidV7() as Uuid,
     type: 'login_succeeded',
@@ -163,28 +153,25 @@ async function openSession(
     metadata: { method: 'password' },
     createdAt: at,
   });
-  const accessToken = await deps.accessTokens.issue({ userId, sessionId: session.id, roles: user.roles });
-  return { user, session, accessToken, refreshToken: { token: refreshToken.token, expiresAt } };
-}
-
-async function recordRefusal(
-  deps: AuthenticateDeps,
-  userId: Uuid | null,
-  reason: Refusal,
-  device: Device,
-): Promise<void> {
-  await deps.unitOfWork.transactional(async ({ users, securityEvents }) => {
-    await users.recordLoginFailure(userId);
-    await securityEvents.append({
-      id: uuidV7() as Uuid,
-      type: 'login_failed',
-      severity: 'low',
-      description: 'A sign-in with a password was refused.',
-      userId,
-      sessionId: null,
-      device,
-      metadata: { method: 'password', reason },
-      createdAt: deps.now(),
-    });
+  const accessToken = await deps.accessTokens.issue({
+    userId,
+    sessionId: session.id,
+    roles: user.roles,
+    generation: user.tokenGeneration,
   });
+  // As late as may be: where it ends sessions, all who revoke wait for this transaction.
+  await deps.sessionPolicy.beforeOpen(repositories, { userId, at });
+  await sessions.insert(session);
+  const familyId = uuidV7() as Uuid;
+  const refreshToken = createRefreshToken(familyId);
+  await refreshTokenFamilies.insert({
+    id: familyId,
+    userId,
+    sessionId: session.id,
+    deviceId: device.id,
+    createdAt: at,
+    expiresAt,
+    currentTokenHash: refreshToken.hash,
+  });
+  return { user, session, accessToken, refreshToken: { token: refreshToken.token, expiresAt } };
 }

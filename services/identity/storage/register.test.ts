@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { EmailAlreadyRegistered, HashingOverloaded, RateLimited } from '../domain/errors.ts';
+import { EmailAlreadyRegistered, HashingOverloaded, RateLimited, RequestIdReused } from '../domain/errors.ts';
 import { getUser } from '../domain/get-user.ts';
 import { PasswordHasher } from '../domain/password-hasher.ts';
 import { TestIdentity } from './testing-identity.ts';
@@ -13,7 +13,9 @@ beforeAll(async () => {
 });
 afterAll(() => db[Symbol.asyncDispose]());
 beforeEach(async () => {
-  await db.rows('truncate user_service.users, user_service.security_events cascade');
+  await db.rows(
+    'truncate user_service.users, user_service.security_events, user_service.outgoing_mails, user_service.answered_requests cascade',
+  );
   identity = new TestIdentity(db);
 });
 
@@ -40,7 +42,7 @@ test('writes the account, and its event', async () => {
   });
   expect(await db.rows('select * from user_service.security_events')).toMatchObject([
     {
-      event_type: 'user_registered',
+      event_type: 'user_created',
       severity: 'info',
       user_id: user.id,
       session_id: null,
@@ -48,11 +50,41 @@ test('writes the account, and its event', async () => {
       device_fingerprint: 'fp-1',
       ip_address: '2001:db8::7',
       user_agent: 'tests/1.0',
-      metadata: {},
+      metadata: { method: 'registration' },
       created_at: user.createdAt,
       resolved: false,
     },
   ]);
+});
+
+test('mails a token that verifies the address; none is kept in plain', async () => {
+  const user = await identity.register('Ada@example.com');
+  expect(await db.rows('select * from user_service.one_time_tokens')).toMatchObject([
+    { user_id: user.id, purpose: 'email_verification', email_normalized: 'ada@example.com', used_at: null },
+  ]);
+  const [mail] = await db.rows('select * from user_service.outgoing_mails');
+  expect(mail).toMatchObject({ user_id: user.id, attempts: 0 });
+  expect(String(mail?.['payload'])).not.toMatch(/ada|verify|token/i);
+});
+
+test('where no mail is set up, sends none', async () => {
+  Object.assign(identity.mail, { enabled: false });
+  await identity.register('ada@example.com');
+  expect(await db.rows('select 1 from user_service.one_time_tokens')).toEqual([]);
+  expect(await db.rows('select 1 from user_service.outgoing_mails')).toEqual([]);
+});
+
+test('a retry of a request is answered as the first, of any number at once, and writes nothing more', async () => {
+  const key = { caller: 'web', rpc: 'Register', requestId: 'r1', mac: Buffer.alloc(32, 1) };
+  const users = await Promise.all(
+    Array.from({ length: 20 }, () => identity.register('ada@example.com', undefined, key)),
+  );
+  expect(new Set(users.map(({ id }) => id)).size).toBe(1);
+  expect(users.every((user) => user.createdAt.getTime() === users[0]?.createdAt.getTime())).toBe(true);
+  expect(await db.rows('select 1 from user_service.security_events')).toHaveLength(1);
+  await expect(
+    identity.register('ada@example.com', undefined, { ...key, mac: Buffer.alloc(32, 2) }),
+  ).rejects.toBeInstanceOf(RequestIdReused);
 });
 
 test('what was registered can be read', async () => {

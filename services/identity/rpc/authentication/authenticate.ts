@@ -7,7 +7,7 @@ import type {
 import type { IdentityContext } from '../../context.ts';
 import { type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
 import { parseEmail } from '../../domain/email.ts';
-import { exceedsPasswordLength, MAX_PASSWORD_CHARACTERS } from '../../domain/password-policy.ts';
+import { takeTypedPassword } from '../credential/password-fields.ts';
 import { takeDevice } from '../device-field.ts';
 import { Fields } from '../fields.ts';
 import { sessionMessage } from '../session-message.ts';
@@ -16,7 +16,7 @@ import { userMessage } from '../user-message.ts';
 /** optix.identity.v1.AuthenticationService/Authenticate */
 export function authenticate({
   authentication,
-}: IdentityContext): MethodImpl<typeof AuthenticationService.method.authenticate> {
+}: Pick<IdentityContext, 'authentication'>): MethodImpl<typeof AuthenticationService.method.authenticate> {
   return async (request, context) => {
     const { user, session, accessToken, refreshToken } = await signIn(
       authentication,
@@ -37,14 +37,9 @@ export function authenticate({
 
 function signInOf(request: AuthenticateRequest, context: HandlerContext): SignIn {
   const fields = new Fields();
-  const { password } = request;
-  // An empty password is a wrong one, and is answered like one.
-  if (exceedsPasswordLength(password)) {
-    fields.add('password', `must have at most ${MAX_PASSWORD_CHARACTERS} characters`);
-  }
   const signIn: SignIn = {
     email: fields.take('email', parseEmail(request.email)),
-    password,
+    password: takeTypedPassword(fields, 'password', request.password),
     device: takeDevice(fields, request.device, context),
   };
   fields.check();

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { changePassword, type PasswordChange } from '../domain/credentials/change-password.ts';
+import { confirmPasswordReset } from '../domain/credentials/confirm-password-reset.ts';
+import { requestPasswordReset } from '../domain/credentials/request-password-reset.ts';
+import { InvalidCredentials, RateLimited, RequestIdReused, TokenNotUsable } from '../domain/errors.ts';
+import type { User } from '../domain/user.ts';
+import { DEVICE, email, PASSWORD, TestIdentity } from './testing-identity.ts';
+import { TestMailbox } from './testing-mailbox.ts';
+import { openTestOrm, type TestOrm } from './testing-orm.ts';
+
+const NEW_PASSWORD = 'a quite different horse';
+const KEY = { caller: 'web', rpc: 'Change', requestId: 'r1', mac: Buffer.alloc(32, 1) };
+
+let db: TestOrm;
+let identity: TestIdentity;
+let mailbox: TestMailbox;
+let ada: User;
+beforeAll(async () => {
+  db = await openTestOrm({ connectTimeoutMs: 30_000 });
+});
+afterAll(() => db[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await db.rows(
+    `truncate user_service.users, user_service.signing_keys, user_service.sign_in_throttles,
+       user_service.answered_requests cascade`,
+  );
+  identity = new TestIdentity(db);
+  ada = await identity.register('Ada@example.com');
+  await db.rows('truncate user_service.security_events, user_service.outgoing_mails');
+  mailbox = new TestMailbox(db, identity);
+});
+
+const account = async () => (await db.rows('select * from user_service.users'))[0];
+const events = () =>
+  db.rows(
+    `select * from user_service.security_events where event_type not like 'login%' order by created_at, id`,
+  );
+const liveSessions = async () => {
+  const rows = await db.rows('select id from user_service.sessions_history where terminated_at is null');
+  return rows.map(({ id }) => id);
+};
+
+describe('a user who knows the password', () => {
+  const change = (changes: Partial<PasswordChange> = {}, key: typeof KEY | null = null) =>
+    changePassword(
+      identity,
+      {
+        userId: ada.id,
+        currentPassword: PASSWORD,
+        newPassword: NEW_PASSWORD,
+        sessionId: null,
+        device: DEVICE,
+        ...changes,
+      },
+      key,
+    );
+
+  test('changes it: all sessions end but the one it is changed in, and the owner is told', async () => {
+    const kept = await identity.signIn('ada@example.com');
+    const other = await identity.signIn('ada@example.com');
+    expect(await change({ sessionId: kept.session.id })).toEqual({ userId: ada.id, revokedSessions: 1 });
+    expect(await liveSessions()).toEqual([kept.session.id]);
+    expect(identity.revoked).toMatchObject([
+      { kind: 'session', sessionId: other.session.id, reason: 'password_changed' },
+    ]);
+    expect(await account()).toMatchObject({
+      password_changed_at: expect.any(Date),
+      version: ada.version + 1,
+    });
+    expect(await events()).toMatchObject([
+      { event_type: 'password_changed', severity: 'medium', user_id: ada.id, session_id: kept.session.id },
+    ]);
+    expect(await mailbox.receive()).toMatchObject([
+      { to: 'Ada@example.com', message: { template: 'password_changed' } },
+    ]);
+    await identity.signIn('ada@example.com', NEW_PASSWORD);
+    await expect(identity.signIn('ada@example.com', PASSWORD)).rejects.toBeInstanceOf(InvalidCredentials);
+  });
+
+  test('ends reset mails that somebody asked for before', async () => {
+    await requestPasswordReset(identity, { email: email('ada@example.com'), device: DEVICE });
+    const token = await mailbox.token('reset_password');
+    await change();
+    await expect(
+      confirmPasswordReset(identity, { token, newPassword: 'another fine horse', device: DEVICE }, null),
+    ).rejects.toBeInstanceOf(TokenNotUsable);
+  });
+
+  test('may send the request again: it is answered as the first', async () => {
+    await identity.signIn('ada@example.com');
+    const first = await change({}, KEY);
+    expect(first.revokedSessions).toBe(1);
+    expect(await change({}, KEY)).toEqual(first);
+    expect(await events()).toHaveLength(1);
+    expect(await account()).toMatchObject({ failed_login_attempts: 0 });
+    await expect(change({}, { ...KEY, mac: Buffer.alloc(32, 2) })).rejects.toBeInstanceOf(RequestIdReused);
+  });
+
+  test.each([
+    ['too short', 'short'],
+    ['the address', 'ada@example.com'],
+  ])('can not take a new one that is %s', async (_case, newPassword) => {
+    await expect(change({ newPassword })).rejects.toMatchObject({ field: 'new_password' });
+    expect(await events()).toEqual([]);
+    await identity.signIn('ada@example.com');
+  });
+});
+
+describe('a change with a wrong current password', () => {
+  const guess = (currentPassword = 'wrong') =>
+    changePassword(
+      identity,
+      { userId: ada.id, currentPassword, newPassword: NEW_PASSWORD, sessionId: null, device: DEVICE },
+      null,
+    );
+
+  test('is refused and counts as a failed sign-in does, until the account is locked', async () => {
+    for (let times = 0; times < 5; times += 1) {
+      await expect(guess()).rejects.toEqual(new InvalidCredentials());
+    }
+    expect(await account()).toMatchObject({ failed_login_attempts: 5, locked_until: expect.any(Date) });
+    await expect(guess(PASSWORD)).rejects.toEqual(new InvalidCredentials());
+    await expect(identity.signIn('ada@example.com')).rejects.toEqual(new InvalidCredentials());
+    expect(await account()).toMatchObject({ password_changed_at: null });
+  });
+
+  test('does not tell by the policy who the user is', async () => {
+    await expect(
+      changePassword(
+        identity,
+        {
+          userId: ada.id,
+          currentPassword: 'wrong',
+          newPassword: 'lovelace',
+          sessionId: null,
+          device: DEVICE,
+        },
+        null,
+      ),
+    ).rejects.toEqual(new InvalidCredentials());
+  });
+
+  test.each([
+    ['an unknown user', 'delete from user_service.users'],
+    ['a suspended account', `update user_service.users set status = 'suspended'`],
+    ['an account without a password', 'update user_service.users set password_hash = null'],
+  ])('%s is refused the same', async (_case, prepare) => {
+    await db.rows('truncate user_service.one_time_tokens');
+    await db.rows(prepare);
+    await expect(guess(PASSWORD)).rejects.toEqual(new InvalidCredentials());
+  });
+
+  test('of a network that is locked out is refused before it is looked at', async () => {
+    await db.rows(
+      `insert into user_service.sign_in_throttles values ('2001:db8:0:0::/64', 100, now(), now() + interval '1 min')`,
+    );
+    await expect(guess(PASSWORD)).rejects.toBeInstanceOf(RateLimited);
+  });
+});

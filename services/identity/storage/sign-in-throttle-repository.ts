@@ -1,0 +1,71 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { LockoutPolicy } from '../domain/credentials/lockout-policy.ts';
+import type { NetworkLocks } from '../domain/credentials/network-throttle.ts';
+import { lockUntil } from './lockout-sql.ts';
+import { query, type TimestampText, toDate } from './sql.ts';
+
+/** Failed sign-ins by network, in PostgreSQL. Every method throws DatabaseUnavailable where the database is away. */
+export class SignInThrottleRepository implements NetworkLocks {
+  readonly #em: EntityManager;
+
+  constructor(em: EntityManager) {
+    this.#em = em;
+  }
+
+  async findLock(network: string, at: Date): Promise<Date | null> {
+    const [row] = await query<{ locked_until: TimestampText }>(
+      this.#em,
+      'select locked_until from user_service.sign_in_throttles where network = ? and locked_until > ?',
+      [network, at],
+    );
+    return row === undefined ? null : toDate(row.locked_until);
+  }
+
+  /**
+   * Counts a failure. Below the threshold the count drains evenly, so that what is locked out is a rate: networks that many
+   * people share have failures all day. From the threshold on it does not, or a lock would drain what it is to double.
+   *
+   * @returns the lock that this failure brought about; null where there is none.
+   */
+  async recordFailure(
+    network: string,
+    at: Date,
+    policy: LockoutPolicy,
+  ): Promise<{ readonly until: Date; readonly failures: number } | null> {
+    const { threshold, forgetAfterMs } = policy;
+    const sinceLast = 'extract(epoch from (excluded.last_failure_at - t.last_failure_at)) * 1000';
+    const failures = `case
+      when greatest(t.last_failure_at, t.locked_until) + ${forgetAfterMs} * interval '1 ms' <= excluded.last_failure_at then 1
+      when t.failures >= ${threshold} then t.failures + 1
+      else greatest(0, t.failures - floor(greatest(0, ${sinceLast}) * ${threshold} / ${forgetAfterMs})::int) + 1
+    end`;
+    const [row] = await query<{ failures: number; locked_until: TimestampText | null }>(
+      this.#em,
+      `insert into user_service.sign_in_throttles as t (network, failures, last_failure_at, locked_until)
+       select ?, 1, f.at, ${lockUntil('1', 'f.at', policy)} from (values (?::timestamptz)) f (at)
+       on conflict (network) do update
+       set failures = ${failures}, last_failure_at = excluded.last_failure_at,
+         locked_until = ${lockUntil(failures, 'excluded.last_failure_at', policy)}
+       where t.locked_until is null or t.locked_until <= excluded.last_failure_at
+       returning failures, locked_until`,
+      [network, at],
+    );
+    return row === undefined || row.locked_until === null
+      ? null
+      : { until: toDate(row.locked_until), failures: row.failures };
+  }
+
+  /** Deletes up to `most` networks without failures or lock since `before`. Returns how many. */
+  async deleteIdle(before: Date, most: number): Promise<number> {
+    const rows = await query(
+      this.#em,
+      `delete from user_service.sign_in_throttles where network in (
+         select network from user_service.sign_in_throttles
+         where last_failure_at < ? and (locked_until is null or locked_until < ?)
+         limit ${most} for update skip locked)
+       returning 1`,
+      [before, before],
+    );
+    return rows.length;
+  }
+}
