@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { MalformedToken } from './errors.ts';
+import { SIGNING_ALGORITHMS } from './signing-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { isUuid, type Uuid } from './uuid.ts';
 
@@ -29,6 +30,10 @@ export interface AccessTokenClaims {
   readonly nbf: number;
   readonly exp: number;
   readonly roles: readonly string[];
+  /** Id of the key that the token was signed with: of the header, not a claim. */
+  readonly kid: string;
+  /** The user's token generation at the issue, from 1: tokens of an older one than the user's are not accepted. */
+  readonly gen: number;
 }
 
 export interface IssuedAccessToken {
@@ -38,13 +43,11 @@ export interface IssuedAccessToken {
 
 const MAX_BYTES = 8192;
 const TYPE = 'at+jwt';
-/** The one algorithm. What the token's header says is compared with it, never obeyed (RFC 8725 section 3.1). */
-const ALGORITHM = 'EdDSA';
 const CLOCK_TOLERANCE_SECONDS = 5;
 /** JWS compact serialization (RFC 7515 section 3.1); the signature of an unsecured JWT is empty. */
 const COMPACT_FORM = /^([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 
-/** Issues and verifies access tokens: JWTs as RFC 9068 profiles them, signed with Ed25519. */
+/** Issues and verifies access tokens: JWTs as RFC 9068 profiles them, signed with Ed25519 or ECDSA. */
 export class AccessTokens {
   readonly #options: Required<AccessTokensOptions>;
 
@@ -75,6 +78,8 @@ export class AccessTokens {
     readonly userId: string;
     readonly sessionId: string;
     readonly roles: readonly string[];
+    /** The user's token generation (`users.token_generation`), from 1. */
+    readonly generation: number;
   }): Promise<IssuedAccessToken> {
     const { keys, issuer, audience, clientId, lifetimeSeconds, now } = this.#options;
     const key = await keys.active();
@@ -83,10 +88,11 @@ export class AccessTokens {
     const token = await new SignJWT({
       sid: session.sessionId,
       roles: [...session.roles],
+      gen: session.generation,
       amr: ['pwd'],
       client_id: clientId,
     })
-      .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
+      .setProtectedHeader({ alg: key.algorithm, typ: TYPE, kid: key.kid })
       .setIssuer(issuer)
       .setAudience(audience)
       .setSubject(session.userId)
@@ -109,28 +115,33 @@ export class AccessTokens {
     requireJwtForm(token);
     const { keys, issuer, audience, now } = this.#options;
     try {
-      const { payload } = await jwtVerify(
+      const { payload, protectedHeader } = await jwtVerify(
         token,
-        async ({ kid }) => {
-          const key = kid === undefined ? null : await keys.find(kid);
-          if (key === null) throw new errors.JWKSNoMatchingKey();
+        async ({ alg, kid }) => {
+          const key = typeof kid === 'string' ? await keys.find(kid) : null;
+          // The key decides on the algorithm. What the header says is compared with it, never obeyed (RFC 8725 section
+          // 3.1). Keys that a header brings or points to (`jwk`, `jku`, `x5c`, `x5u`) are not looked at.
+          if (key === null || alg !== key.algorithm) throw new errors.JWKSNoMatchingKey();
           return key.publicKey;
         },
         {
-          algorithms: [ALGORITHM],
+          algorithms: [...SIGNING_ALGORITHMS],
           typ: TYPE,
           issuer,
           audience,
           currentDate: now(),
           clockTolerance: CLOCK_TOLERANCE_SECONDS,
-          requiredClaims: ['sub', 'sid', 'jti', 'iat', 'nbf', 'exp'],
+          requiredClaims: ['sub', 'sid', 'jti', 'iat', 'nbf', 'exp', 'gen'],
         },
       );
-      const { sub, sid, jti, iat, nbf, exp, roles } = payload;
+      const { sub, sid, jti, iat, nbf, exp, roles, gen } = payload;
       if (!isUuid(sub) || !isUuid(sid) || typeof jti !== 'string') return null;
       if (iat === undefined || nbf === undefined || exp === undefined) return null;
       if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) return null;
-      return { iss: issuer, aud: [payload.aud ?? []].flat(), sub, sid, jti, iat, nbf, exp, roles };
+      if (typeof gen !== 'number' || !Number.isSafeInteger(gen) || gen < 1) return null;
+      const { kid } = protectedHeader;
+      if (kid === undefined) return null;
+      return { iss: issuer, aud: [payload.aud ?? []].flat(), sub, sid, jti, iat, nbf, exp, roles, gen, kid };
     } catch (error) {
       if (error instanceof errors.JOSEError) return null;
       throw error;

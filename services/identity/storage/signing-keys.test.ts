@@ -32,7 +32,10 @@ function replica(secretBox = SecretBox.fromKeys(KEY)) {
 
 const tokensOf = (keys: SigningKeys) =>
   new AccessTokens({ keys, issuer: 'https://identity.example', audience: 'optix' });
-const session = { userId: crypto.randomUUID(), sessionId: crypto.randomUUID(), roles: ['user'] };
+const session = {
+  ...{ userId: crypto.randomUUID(), sessionId: crypto.randomUUID() },
+  ...{ roles: ['user'], generation: 1 },
+};
 
 test('the first one that needs a key makes it, its private part sealed', async () => {
   const { kid, privateKey } = await replica().active();
@@ -120,8 +123,12 @@ describe('a row that was tampered with neither signs nor verifies:', () => {
   });
 
   test('a key of somebody who can write to the table, but has not the sealing key', async () => {
-    const foreign = await generateSigningKey(SecretBox.fromKeys({ id: 'k1', key: randomBytes(32) }));
-    await new SigningKeyRepository(db.orm.em).insertActive(foreign);
+    const foreign = await generateSigningKey(SecretBox.fromKeys({ id: 'k1', key: randomBytes(32) }), {
+      algorithm: 'EdDSA',
+      status: 'active',
+      at: new Date(),
+    });
+    await new SigningKeyRepository(db.orm.em).insert(foreign);
     await expect(replica().active()).rejects.toThrow(SecretUnreadable);
   });
 

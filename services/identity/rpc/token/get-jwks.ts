@@ -3,7 +3,9 @@ import type { TokenService } from '../../../../gen/optix/identity/v1/token_servi
 import type { IdentityContext } from '../../context.ts';
 
 /** optix.identity.v1.TokenService/GetJwks */
-export function getJwks({ signingKeys }: IdentityContext): MethodImpl<typeof TokenService.method.getJwks> {
+export function getJwks({
+  signingKeys,
+}: Pick<IdentityContext, 'signingKeys'>): MethodImpl<typeof TokenService.method.getJwks> {
   return async () => {
     const { keys } = await signingKeys.jwks();
     return { keys: [...keys] };
