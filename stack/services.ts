@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type DataDirectory, keptSecret } from './data-directory.ts';
 import { type ServiceProcess, startService } from './service-process.ts';
 import type { StackSettings } from './stack-settings.ts';
@@ -34,6 +35,10 @@ export function startIdentityService(context: ServicesContext): ServiceProcess {
     DATABASE_URL: database.url,
     RATELIMIT_ADDRESS: env['RATELIMIT_ADDRESS'] || `${settings.host}:${settings.ratelimitGrpcPort}`,
   };
+  // Whoever tries things out has no mail server: mails become files that can be read.
+  if (settings.environment === 'development' && !env['MAIL_URL']) {
+    own['MAIL_URL'] = pathToFileURL(join(data.path, 'mail')).href;
+  }
   // The key belongs to the data it encrypts: a foreign database has its own, from whoever runs it.
   if (database.embedded) {
     own['IDENTITY_ENCRYPTION_KEY'] =
@@ -52,6 +57,11 @@ function sharedEnvironment({ settings, redis, env }: ServicesContext): NodeJS.Pr
     RATELIMIT_GRPC_PORT: String(settings.ratelimitGrpcPort),
     RATELIMIT_HTTP_PORT: String(settings.ratelimitHttpPort),
     REDIS_URL: redis.url ?? '',
+    // On this machine alone, and looked after over cleartext.
+    TLS_CERT_FILE: '',
+    TLS_KEY_FILE: '',
+    TLS_CLIENT_CA_FILE: '',
+    TLS_CLIENT_AUTH: '',
   };
 }
 

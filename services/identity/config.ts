@@ -1,25 +1,29 @@
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { CallerKeys } from '../../runtime/caller-auth.ts';
 import { commonSettings, requireCallerAuthentication } from '../../runtime/common-settings.ts';
 import { redisSecretProblems, redisSettings, redisTarget } from '../../runtime/redis-settings.ts';
 import {
-  booleanSetting,
   choiceSetting,
   InvalidSettings,
-  integerSetting,
   portSetting,
   readSettings,
   type SettingValues,
   secretSetting,
-  textSetting,
 } from '../../runtime/settings.ts';
-import { postgresPasswordProblem, postgresUrlSetting } from '../../runtime/store-urls.ts';
+import { postgresPasswordProblem } from '../../runtime/store-urls.ts';
+import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-settings.ts';
 import type { SecretKey } from './domain/secret-box.ts';
+import { limiterTls, limiterTlsSettings } from './limiter-tls-settings.ts';
+import { databaseSettings } from './settings/database-settings.ts';
+import { limiterSettings } from './settings/limiter-settings.ts';
+import { mailSettings } from './settings/mail-settings.ts';
+import { signInSettings } from './settings/sign-in-settings.ts';
+import { tokenSettings } from './settings/token-settings.ts';
 
 /** Every setting of the service. */
 export const settings = {
   ...commonSettings,
+  ...tlsSettings,
   grpcPort: portSetting('IDENTITY_GRPC_PORT', 50_051, 'Port of the gRPC API.'),
   httpPort: portSetting(
     'IDENTITY_HTTP_PORT',
@@ -28,37 +32,13 @@ export const settings = {
   ),
   callerKeys: secretSetting(
     'IDENTITY_CALLER_KEYS',
-    'Who may call: `name=<sha-256 of its API key in hex>` entries between commas. Unset: everybody, on loopback and outside production only.',
+    'Who may call: `name=<sha-256 of its API key in hex>` entries between commas, each with its scopes after semicolons (`console=<sha-256>;users.read;users.admin`; `*` for all). Without scopes: what a backend needs, and no administration. Where CALLERS_FILE is unset too, everybody may, on loopback and outside production only.',
     (text) => CallerKeys.parse(text),
   ),
   accessLog: choiceSetting('IDENTITY_ACCESS_LOG', 'all', ['all', 'errors', 'off'], 'Which calls are logged.'),
-  databaseUrl: postgresUrlSetting(),
-  databasePoolSize: integerSetting(
-    'DATABASE_POOL_SIZE',
-    20,
-    { min: 1, max: 1000 },
-    'Connections to PostgreSQL that are kept open.',
-  ),
-  databaseMaxOverflow: integerSetting(
-    'DATABASE_MAX_OVERFLOW',
-    10,
-    { min: 0, max: 1000 },
-    'Further connections that a rush may open.',
-  ),
-  databaseConnectTimeoutMs: integerSetting(
-    'DATABASE_CONNECT_TIMEOUT_MS',
-    2000,
-    { min: 50, max: 60_000 },
-    'How long a call may wait for a connection, in milliseconds.',
-  ),
-  databaseStatementTimeoutMs: integerSetting(
-    'DATABASE_STATEMENT_TIMEOUT_MS',
-    5000,
-    { min: 50, max: 600_000 },
-    'How long a statement may take, in milliseconds.',
-  ),
+  ...databaseSettings,
   ...redisSettings(
-    'The Redis (or Valkey) of the deployment. Identity watches it for its health answers; nothing it answers depends on it.',
+    'The Redis (or Valkey) of the deployment. With it tokens are looked into without asking PostgreSQL each time; what is answered never depends on it. Unset: PostgreSQL is asked each time.',
   ),
   encryptionKey: secretSetting(
     'IDENTITY_ENCRYPTION_KEY',
@@ -70,79 +50,19 @@ export const settings = {
     'Former values of IDENTITY_ENCRYPTION_KEY between commas, which still decrypt what they encrypted.',
     (text) => text.split(',').map((part) => parseEncryptionKey(part.trim())),
   ),
-  tokenIssuer: textSetting(
-    'TOKEN_ISSUER',
-    'http://127.0.0.1:8081',
-    'The issuer (`iss`) that access tokens name: the URL under which callers know identity.',
-    issuerProblem,
-  ),
-  tokenAudience: textSetting(
-    'TOKEN_AUDIENCE',
-    'optix',
-    'The audience (`aud`) that access tokens name: the backends that take them.',
-  ),
-  accessTokenLifetimeSeconds: integerSetting(
-    'ACCESS_TOKEN_LIFETIME_SECONDS',
-    900,
-    { min: 30, max: 86_400 },
-    'How long an access token holds, in seconds.',
-  ),
-  sessionLifetimeSeconds: integerSetting(
-    'SESSION_LIFETIME_SECONDS',
-    2_592_000,
-    { min: 60, max: 31_536_000 },
-    'How long a session and its refresh token hold at most, in seconds.',
-  ),
-  passwordMinLength: integerSetting(
-    'PASSWORD_MIN_LENGTH',
-    8,
-    { min: 8, max: 64 },
-    'The least number of characters of a new password. NIST asks for 15 where a password is all there is.',
-  ),
-  hashingConcurrency: integerSetting(
-    'HASHING_CONCURRENCY',
-    0,
-    { min: 0, max: 64 },
-    'Passwords hashed at the same time; 0 means one a core, at most 3.',
-  ),
-  hashingQueue: integerSetting(
-    'HASHING_QUEUE',
-    64,
-    { min: 0, max: 10_000 },
-    'Sign-ins that may wait to be hashed; past it they are refused with a time to retry after.',
-  ),
-  rateLimitEnabled: booleanSetting(
-    'RATE_LIMIT_ENABLED',
-    true,
-    'false asks the rate limiter nothing and limits nothing.',
-  ),
-  rateLimitAddress: textSetting(
-    'RATELIMIT_ADDRESS',
-    '127.0.0.1:50052',
-    'Where the rate limiter is: `host:port` of its gRPC API (`[::1]:50052` for IPv6).',
-    grpcTargetProblem,
-  ),
-  rateLimitApiKey: secretSetting(
-    'RATELIMIT_API_KEY',
-    'The API key that identity calls the rate limiter with.',
-    parseApiKey,
-  ),
-  rateLimitTimeoutMs: integerSetting(
-    'RATELIMIT_TIMEOUT_MS',
-    250,
-    { min: 1, max: 10_000 },
-    'How long to wait for the rate limiter, in milliseconds.',
-  ),
-  rateLimitOnUnavailable: choiceSetting(
-    'RATELIMIT_ON_UNAVAILABLE',
-    'deny',
-    ['deny', 'allow'],
-    'What becomes of sign-ins while the rate limiter can not be asked: `deny` refuses them with UNAVAILABLE, `allow` serves them unlimited.',
-  ),
+  ...tokenSettings,
+  ...signInSettings,
+  ...mailSettings,
+  ...limiterSettings,
+  ...limiterTlsSettings,
 };
 
 /** Values of {@link settings}, with what is required made certain. */
-export type IdentityConfig = SettingValues<typeof settings> & { readonly databaseUrl: string };
+export type IdentityConfig = SettingValues<typeof settings> & {
+  readonly databaseUrl: string;
+  /** How both ports speak TLS; undefined: cleartext. */
+  readonly tls: TlsOptions | undefined;
+};
 
 /** Encrypts what a developer's machine holds. Known to everybody: production refuses to start with it. */
 const DEVELOPMENT_KEY = keyOf(createHash('sha256').update('optix development encryption key').digest());
@@ -156,10 +76,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): I
   const config = readSettings(settings, env);
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new InvalidSettings(['DATABASE_URL must be set']);
+  const problems = crossProblems(config);
+  if (problems.length > 0) throw new InvalidSettings(problems);
   redisTarget(config);
+  limiterTls(config);
   requireCallerAuthentication(config, settings.callerKeys.env, config.callerKeys !== undefined);
-  if (config.environment === 'production') refuseDefaultSecrets({ ...config, databaseUrl });
-  return { ...config, databaseUrl };
+  if (config.environment === 'production') refuseDefaultSecrets(config, databaseUrl);
+  return { ...config, databaseUrl, tls: tlsOptions(config) };
 }
 
 /** The keys that secrets in the database are sealed with: the one that seals, and older ones. */
@@ -173,8 +96,22 @@ export function encryptionKeys(config: IdentityConfig): {
   return { primary, older, isDevelopmentKey: primary.id === DEVELOPMENT_KEY.id };
 }
 
-function refuseDefaultSecrets(config: IdentityConfig): void {
-  const { databaseUrl, encryptionKey } = config;
+/** Settings that are good by themselves and not together. */
+function crossProblems(config: SettingValues<typeof settings>): string[] {
+  const problems: string[] = [];
+  if (config.sessionIdleTimeoutSeconds <= config.accessTokenLifetimeSeconds) {
+    problems.push(
+      `${settings.sessionIdleTimeoutSeconds.env} must be longer than ${settings.accessTokenLifetimeSeconds.env}`,
+    );
+  }
+  if (config.lockoutMaxSeconds < config.lockoutBaseSeconds) {
+    problems.push(`${settings.lockoutMaxSeconds.env} must be at least ${settings.lockoutBaseSeconds.env}`);
+  }
+  return problems;
+}
+
+function refuseDefaultSecrets(config: SettingValues<typeof settings>, databaseUrl: string): void {
+  const { encryptionKey } = config;
   const problems: string[] = [];
   if (encryptionKey === undefined) {
     problems.push('IDENTITY_ENCRYPTION_KEY must be set when ENVIRONMENT=production');
@@ -183,30 +120,12 @@ function refuseDefaultSecrets(config: IdentityConfig): void {
   }
   const ofDatabase = postgresPasswordProblem(databaseUrl);
   if (ofDatabase !== undefined) problems.push(`${settings.databaseUrl.env} ${ofDatabase}`);
+  for (const url of config.databaseReplicaUrls ?? []) {
+    const problem = postgresPasswordProblem(url);
+    if (problem !== undefined) problems.push(`${settings.databaseReplicaUrls.env} ${problem}`);
+  }
   problems.push(...redisSecretProblems(config));
   if (problems.length > 0) throw new InvalidSettings(problems);
-}
-
-/** An issuer is a URL without query and fragment (RFC 8414, section 2); http too, for development. */
-function issuerProblem(text: string): string | undefined {
-  return /^https?:\/\/[^\s?#]+$/i.test(text) && URL.canParse(text)
-    ? undefined
-    : 'must be a URL that starts with https:// or http://, without a query or a fragment';
-}
-
-/** Targets as in https://github.com/grpc/grpc/blob/master/doc/naming.md, as far as they are of use here. */
-function grpcTargetProblem(text: string): string | undefined {
-  if (/^(dns|unix):\S+$/.test(text)) return undefined;
-  const [, address, host, port] = /^(?:\[([\da-fA-F:.]+)\]|([A-Za-z\d._-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const isHost = address === undefined ? host !== undefined : isIPv6(address);
-  if (isHost && Number(port) >= 1 && Number(port) <= 65_535) return undefined;
-  return 'must be host:port, or a gRPC target that starts with dns: or unix:';
-}
-
-/** The key becomes a header's value; the gRPC library would quote one it can't send in its error. */
-function parseApiKey(text: string): string {
-  if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII characters without spaces');
-  return text;
 }
 
 function parseEncryptionKey(text: string): SecretKey {

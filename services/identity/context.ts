@@ -1,163 +1,250 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MikroORM } from '@mikro-orm/postgresql';
-import type { Pool } from 'pg';
-import { createRateLimitClient } from '../../clients/ratelimit/rate-limit-client.ts';
+import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { redisTarget } from '../../runtime/redis-settings.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
+import { plaintextDatabaseWarning, plaintextRedisWarning } from '../../runtime/store-urls.ts';
 import { encryptionKeys, type IdentityConfig } from './config.ts';
 import { AccessTokens } from './domain/access-token.ts';
 import type { AuthenticateDeps } from './domain/authenticate.ts';
+import type { CredentialDeps } from './domain/credentials/credential-deps.ts';
+import { lockoutPolicies } from './domain/credentials/lockout-policy.ts';
+import type { VerificationDeps } from './domain/credentials/verification-deps.ts';
 import type { IntrospectDeps } from './domain/introspect.ts';
-import type { Limiter } from './domain/limiter.ts';
-import { PasswordHasher } from './domain/password-hasher.ts';
+import { VerifiedTokens } from './domain/introspect-tokens.ts';
+import { KeyRotation } from './domain/key-rotation.ts';
+import { KeyRotationTimer } from './domain/key-rotation-timer.ts';
 import type { UserReads } from './domain/reads.ts';
+import type { RefreshDeps } from './domain/refresh.ts';
 import type { RegisterDeps } from './domain/register.ts';
+import type { RevocationWatch } from './domain/revocation-watch.ts';
+import type { RevokeDeps } from './domain/revoke-session.ts';
 import { SecretBox } from './domain/secret-box.ts';
+import { SessionActivity } from './domain/session-activity.ts';
+import { SessionPolicy } from './domain/session-policy.ts';
 import { SigningKeys } from './domain/signing-keys.ts';
-import { LimiterClient, unlimited } from './limiter-client.ts';
-import { DatabaseProbe } from './storage/database-probe.ts';
-import { ormOptions } from './storage/mikro-orm.config.ts';
+import { Upkeep } from './domain/upkeep.ts';
+import type { CreateUserDeps } from './domain/users/create-user.ts';
+import { PageTokens } from './domain/users/page-tokens.ts';
+import type { UserDirectory } from './domain/users/user-directory.ts';
+import { openDatabase } from './parts/database.ts';
+import { openLimiter } from './parts/limiter.ts';
+import { mailOptions, startMailDelivery } from './parts/mail.ts';
+import { openPasswordPolicy, passwordHasher, startLearningCosts } from './parts/passwords.ts';
+import { openRevocations } from './parts/revocations.ts';
+import { type RequestKeys, requestKeysFrom } from './rpc/request-key.ts';
+import { ActiveSessions } from './storage/active-sessions.ts';
+import { PostgresCallerKeyStore } from './storage/caller-key-store.ts';
+import { CredentialRepository } from './storage/credential-repository.ts';
+import { OneTimeTokenRepository } from './storage/one-time-token-repository.ts';
 import { OrmUnitOfWork } from './storage/orm-unit-of-work.ts';
 import { RedisProbe } from './storage/redis-probe.ts';
+import { RefreshTokenFamilyRepository } from './storage/refresh-token-family-repository.ts';
 import { SessionRepository } from './storage/session-repository.ts';
+import { SessionStates } from './storage/session-states.ts';
+import { SignInThrottleRepository } from './storage/sign-in-throttle-repository.ts';
 import { SigningKeyRepository } from './storage/signing-key-repository.ts';
 import { UserRepository } from './storage/user-repository.ts';
+import { GatheredUserReads } from './storage/users/gathered-user-reads.ts';
+import { StoredUserDirectory } from './storage/users/user-directory.ts';
 
-/** How long the end of the process may wait for database connections to close. */
-const CLOSE_TIMEOUT_MS = 3000;
+/** Revocations outlast the access tokens by this: their lifetime may have been a longer one when they were issued. */
+const REVOCATION_SLACK_MS = 3_600_000;
+/** How long verifiers may go without asking for new keys: the JWKS's `max-age`. */
+export const JWKS_MAX_AGE_SECONDS = 300;
+/** Beyond what is promised, for clocks and requests on their way. */
+const KEY_SLACK_MS = 60_000;
+/** How long ended tokens and idle throttles are kept: longer than any count or lock is remembered. */
+const KEPT_MS = 48 * 3_600_000;
 
 /** What the handlers work with. Disposing it closes the stores. */
 export interface IdentityContext extends AsyncDisposable {
   readonly registration: RegisterDeps;
   readonly authentication: AuthenticateDeps;
-  readonly introspection: IntrospectDeps;
+  readonly credentials: CredentialDeps;
+  readonly verification: VerificationDeps;
   readonly users: UserReads;
+  readonly directory: UserDirectory;
+  readonly pageTokens: PageTokens;
+  readonly userAdmin: CreateUserDeps;
+  readonly introspection: IntrospectDeps;
+  readonly revocation: RevokeDeps;
+  readonly revocationWatch: RevocationWatch;
+  readonly refresh: RefreshDeps;
   readonly signingKeys: SigningKeys;
-  readonly passwordMinLength: number;
+  readonly keyRotation: KeyRotation;
+  readonly requestKeys: RequestKeys;
+  /** Where the keys of callers are kept. */
+  readonly callerKeyStore: CallerKeyStore;
   /** Stores to watch. */
   readonly monitors: readonly StoreMonitor[];
   /** Whether calls can be answered: while the database can. */
   readonly ready: () => boolean;
 }
 
-/** Builds everything the handlers need. Opens no connection that the start would have to wait for. */
+/**
+ * Builds everything the handlers need. Opens no connection that the start would have to wait for.
+ *
+ * @throws InvalidSettings where a file that a setting names can't be used
+ */
 export async function createContext(config: IdentityConfig, logger: Logger): Promise<IdentityContext> {
   await using resources = new AsyncDisposableStack();
-  let pool: Pool | undefined;
-  const orm = await MikroORM.init(
-    ormOptions({
-      databaseUrl: config.databaseUrl,
-      poolSize: config.databasePoolSize,
-      maxOverflow: config.databaseMaxOverflow,
-      connectTimeoutMs: config.databaseConnectTimeoutMs,
-      statementTimeoutMs: config.databaseStatementTimeoutMs,
-      onConnectionLost: () => logger.debug('an idle database connection was lost'),
-      onPoolCreated: (created) => {
-        pool = created;
-      },
-    }),
-  );
-  resources.defer(async () => await closeWithin(orm, CLOSE_TIMEOUT_MS, logger));
-
   const keys = encryptionKeys(config);
-  if (keys.isDevelopmentKey) {
-    logger.warn('IDENTITY_ENCRYPTION_KEY is not set: using the development key, which everybody knows');
-  }
+  warn(config, keys.isDevelopmentKey, logger);
+  const now = () => new Date();
+  const forgotten = () => new Date(Date.now() - KEPT_MS);
+  const redis = redisTarget(config);
+  const passwordPolicy = await openPasswordPolicy(config, resources);
+  const hasher = passwordHasher(config);
+  const limiter = openLimiter(config, resources, logger);
+  const database = await openDatabase(config, resources, logger);
+  const { em } = database.orm;
+  const revocations = openRevocations(em, redis, resources, logger);
+  const { barrier } = revocations;
+
+  const secretBox = SecretBox.fromKeys(keys.primary, keys.older);
+  const mail = mailOptions(config);
+  const unitOfWork = new OrmUnitOfWork({
+    em,
+    secretBox,
+    mailEnabled: mail.enabled,
+    revocationLifetimeMs: config.accessTokenLifetimeSeconds * 1000 + REVOCATION_SLACK_MS,
+    onRevoked: async (revoked) => await barrier.enforce(revoked),
+    onMail: () => delivery?.wake(),
+  });
+  const delivery = startMailDelivery(config, { em, secretBox, unitOfWork }, resources, logger);
+
   const signingKeys = new SigningKeys({
-    store: new SigningKeyRepository(orm.em),
-    secretBox: SecretBox.fromKeys(keys.primary, keys.older),
+    store: new SigningKeyRepository(em),
+    secretBox,
+    algorithm: config.tokenSigningAlgorithm,
     onUnreadable: (kid, error) => logger.error({ kid, err: error }, 'a signing key can not be read'),
   });
+  const keyRotation = new KeyRotation({
+    keys: signingKeys,
+    store: new SigningKeyRepository(em),
+    unitOfWork,
+    barrier,
+    secretBox,
+    schedule: {
+      algorithm: config.tokenSigningAlgorithm,
+      rotationMs: config.signingKeyRotationSeconds * 1000,
+      propagationMs: JWKS_MAX_AGE_SECONDS * 1000 + KEY_SLACK_MS,
+      retentionMs: config.accessTokenLifetimeSeconds * 1000 + REVOCATION_SLACK_MS,
+    },
+    now,
+  });
+  resources.use(
+    new KeyRotationTimer({
+      rotation: keyRotation,
+      onError: (error) => logger.error({ err: error }, 'the signing keys could not be looked after'),
+    }),
+  );
   const accessTokens = new AccessTokens({
     keys: signingKeys,
     issuer: config.tokenIssuer,
     audience: config.tokenAudience,
     lifetimeSeconds: config.accessTokenLifetimeSeconds,
   });
-  const hasher = new PasswordHasher({
-    ...(config.hashingConcurrency > 0 ? { concurrency: config.hashingConcurrency } : {}),
-    queueLimit: config.hashingQueue,
+
+  const users = new UserRepository(em);
+  const sessions = new SessionRepository(em);
+  const states = new SessionStates(em);
+  const credentials = new CredentialRepository(em);
+  startLearningCosts(hasher, credentials, resources, logger);
+  const networkLocks = new SignInThrottleRepository(em);
+  const oneTimeTokens = new OneTimeTokenRepository(em);
+  resources.use(
+    new Upkeep({
+      sweeps: [
+        (most) => oneTimeTokens.deleteExpired(forgotten(), most),
+        (most) => networkLocks.deleteIdle(forgotten(), most),
+        (most) => unitOfWork.transactional(({ answeredRequests }) => answeredRequests.deleteExpired(most)),
+      ],
+      onError: (error) => logger.warn({ err: error }, 'rows of no more use could not be deleted'),
+    }),
+  );
+  const sessionPolicy = new SessionPolicy({
+    sessionsPerUser: config.sessionsPerUser,
+    idleTimeoutMs: config.sessionIdleTimeoutSeconds * 1000,
   });
-  const users = new UserRepository(orm.em);
-  const unitOfWork = new OrmUnitOfWork(orm.em);
-  const limiter = resources.adopt(createLimiter(config, logger), ({ dispose }) => dispose()).limiter;
-  const now = () => new Date();
+  const sessionActivity = resources.use(
+    new SessionActivity({
+      write: async (uses) => await sessions.recordActivity(uses),
+      onFailure: (error) => logger.warn({ err: error }, 'the use of sessions could not be written back'),
+    }),
+  );
+  const verifiedTokens = new VerifiedTokens({
+    verify: async (token) => await accessTokens.verify(token),
+  });
+  revocations.start((kid) => {
+    signingKeys.forget(kid);
+    verifiedTokens.clear();
+  });
+  const liveStates = new ActiveSessions({
+    store: states,
+    cache: revocations.cache,
+    verifiedTokens,
+    sessionPolicy,
+    now,
+  });
 
-  const database = resources.use(databaseMonitor(orm, config.databaseUrl, () => pool, resources, logger));
-  const monitors = [database];
-  const redis = redisTarget(config);
+  const monitors = [database.monitor];
   if (redis !== undefined) monitors.push(resources.use(redisMonitor(redis, resources, logger)));
-
+  const lockout = lockoutPolicies({
+    accountThreshold: config.accountLockoutThreshold,
+    networkThreshold: config.networkLockoutThreshold,
+    baseSeconds: config.lockoutBaseSeconds,
+    maxSeconds: config.lockoutMaxSeconds,
+  });
+  const common = { limiter, hasher, passwordPolicy, unitOfWork, users, credentials, now };
+  const guarded = { ...common, networkLocks, lockout };
   const owned = resources.move();
   return {
-    registration: { limiter, hasher, unitOfWork, now },
+    registration: { ...common, mail },
     authentication: {
+      ...guarded,
+      accessTokens,
+      sessionPolicy,
+      sessionLifetimeMs: config.sessionLifetimeSeconds * 1000,
+    },
+    credentials: { ...guarded, mail, oneTimeTokens },
+    verification: { ...common, mail },
+    users: new GatheredUserReads(users),
+    directory: new StoredUserDirectory(() => database.reads.reader()),
+    pageTokens: new PageTokens([keys.primary.key, ...keys.older.map(({ key }) => key)]),
+    userAdmin: common,
+    introspection: { verifiedTokens, liveStates, sessionPolicy, sessionActivity, now },
+    revocation: { unitOfWork, sessions, states, verifiedTokens, sessionPolicy, barrier, now },
+    revocationWatch: revocations.watch,
+    refresh: {
       limiter,
-      hasher,
-      users,
+      families: new RefreshTokenFamilyRepository(em),
+      sessionPolicy,
+      sessionActivity,
       unitOfWork,
       accessTokens,
-      sessionLifetimeMs: config.sessionLifetimeSeconds * 1000,
+      graceMs: config.refreshGraceSeconds * 1000,
       now,
     },
-    introspection: { accessTokens, sessions: new SessionRepository(orm.em), now },
-    users,
     signingKeys,
-    passwordMinLength: config.passwordMinLength,
+    keyRotation,
+    requestKeys: requestKeysFrom(keys.primary.key),
+    callerKeyStore: new PostgresCallerKeyStore(em),
     monitors,
-    ready: () => database.status.up,
+    ready: () => database.monitor.status.up,
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   };
 }
 
-/** Waits for connections in use to come back, but not for ever: one to a server that hangs never does. */
-async function closeWithin(orm: MikroORM, timeoutMs: number, logger: Logger): Promise<void> {
-  const closed = orm.close().then(() => 'closed' as const);
-  const outcome = await Promise.race([closed, sleep(timeoutMs, 'late' as const, { ref: false })]);
-  if (outcome === 'late')
-    logger.warn({ timeout_ms: timeoutMs }, 'database connections did not close in time');
-}
-
-function createLimiter(
-  config: IdentityConfig,
-  logger: Logger,
-): { readonly limiter: Limiter; readonly dispose: () => void } {
-  if (!config.rateLimitEnabled) return { limiter: unlimited, dispose: () => undefined };
-  const client = createRateLimitClient({ address: config.rateLimitAddress, apiKey: config.rateLimitApiKey });
-  const limiter = new LimiterClient({
-    client,
-    timeoutMs: config.rateLimitTimeoutMs,
-    onUnavailable: config.rateLimitOnUnavailable,
-    logger,
-  });
-  return { limiter, dispose: () => client[Symbol.dispose]() };
-}
-
-function databaseMonitor(
-  orm: MikroORM,
-  url: string,
-  pool: () => Pool | undefined,
-  resources: AsyncDisposableStack,
-  logger: Logger,
-): StoreMonitor {
-  const probe = resources.use(new DatabaseProbe(orm, url));
-  return new StoreMonitor({
-    name: 'database',
-    probe: async (signal) => await probe.probe(signal),
-    facts: () => ({
-      pool: {
-        open: pool()?.totalCount ?? 0,
-        idle: pool()?.idleCount ?? 0,
-        waiting: pool()?.waitingCount ?? 0,
-      },
-    }),
-    onChange: ({ up, error }) => {
-      if (up) logger.info('the database is there');
-      else logger.error({ reason: error }, 'the database is away');
-    },
-  });
+function warn(config: IdentityConfig, isDevelopmentKey: boolean, logger: Logger): void {
+  if (isDevelopmentKey) {
+    logger.warn('IDENTITY_ENCRYPTION_KEY is not set: using the development key, which everybody knows');
+  }
+  if (config.environment !== 'production') return;
+  const { databaseUrl, redisUrl } = config;
+  const warnings = [plaintextDatabaseWarning(databaseUrl), redisUrl && plaintextRedisWarning(redisUrl)];
+  for (const warning of warnings) if (warning) logger.warn(warning);
 }
 
 function redisMonitor(target: RedisTarget, resources: AsyncDisposableStack, logger: Logger): StoreMonitor {
@@ -167,7 +254,7 @@ function redisMonitor(target: RedisTarget, resources: AsyncDisposableStack, logg
     probe: async () => await probe.ping(),
     onChange: ({ up, error }) => {
       if (up) logger.info('Redis is there');
-      else logger.warn({ reason: error }, 'Redis is away; nothing depends on it');
+      else logger.warn({ reason: error }, 'Redis is away: the database is asked of each token');
     },
   });
 }

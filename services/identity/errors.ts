@@ -3,12 +3,27 @@ import { rpcError } from '../../runtime/errors.ts';
 import {
   DatabaseUnavailable,
   EmailAlreadyRegistered,
+  EmailAlreadyVerified,
+  EtagMismatch,
   HashingOverloaded,
   InvalidCredentials,
+  InvalidRefreshToken,
+  LastAdmin,
+  MailNotConfigured,
   MalformedToken,
+  NextKeyTooNew,
+  PasswordRefused,
   RateLimited,
   RateLimiterUnavailable,
+  RequestIdReused,
+  RevocationsInterrupted,
+  SessionNotFound,
+  SigningKeyNotFound,
+  TokenNotUsable,
+  TooManyWatchers,
+  UserNotDeleted,
   UserNotFound,
+  WatcherTooSlow,
 } from './domain/errors.ts';
 
 /** The service that gives error reasons their meaning (ErrorInfo.domain). */
@@ -16,6 +31,30 @@ export const ERROR_DOMAIN = 'identity.optix';
 
 /** Worth a new try after this: long enough for a fail-over to make headway, in milliseconds. */
 const UNAVAILABLE_RETRY_MS = 1000;
+
+/** Errors that say nothing but what they are: code and reason (ErrorInfo.reason) of each. */
+const PLAIN: readonly (readonly [
+  kind: abstract new (...args: never[]) => Error,
+  code: Code,
+  reason: string,
+])[] = [
+  [InvalidCredentials, Code.Unauthenticated, 'INVALID_CREDENTIALS'],
+  [InvalidRefreshToken, Code.Unauthenticated, 'INVALID_REFRESH_TOKEN'],
+  [EmailAlreadyRegistered, Code.AlreadyExists, 'EMAIL_ALREADY_REGISTERED'],
+  [UserNotFound, Code.NotFound, 'USER_NOT_FOUND'],
+  [SessionNotFound, Code.NotFound, 'SESSION_NOT_FOUND'],
+  [SigningKeyNotFound, Code.NotFound, 'SIGNING_KEY_NOT_FOUND'],
+  [EtagMismatch, Code.Aborted, 'ETAG_MISMATCH'],
+  [RequestIdReused, Code.FailedPrecondition, 'REQUEST_ID_REUSED'],
+  [LastAdmin, Code.FailedPrecondition, 'LAST_ADMIN'],
+  [UserNotDeleted, Code.FailedPrecondition, 'USER_NOT_DELETED'],
+  [EmailAlreadyVerified, Code.FailedPrecondition, 'EMAIL_ALREADY_VERIFIED'],
+  [MailNotConfigured, Code.FailedPrecondition, 'MAIL_NOT_CONFIGURED'],
+  [TokenNotUsable, Code.FailedPrecondition, 'TOKEN_NOT_USABLE'],
+  [TooManyWatchers, Code.ResourceExhausted, 'TOO_MANY_WATCHERS'],
+  [WatcherTooSlow, Code.ResourceExhausted, 'WATCHER_TOO_SLOW'],
+  [RevocationsInterrupted, Code.Unavailable, 'REVOCATIONS_INTERRUPTED'],
+];
 
 /** What callers are told of the domain's errors; undefined for errors that are not the domain's. */
 export function toRpcError(error: unknown): ConnectError | undefined {
@@ -28,9 +67,8 @@ export function toRpcError(error: unknown): ConnectError | undefined {
       ...more,
     });
 
-  if (error instanceof InvalidCredentials) return known(Code.Unauthenticated, 'INVALID_CREDENTIALS');
-  if (error instanceof EmailAlreadyRegistered) return known(Code.AlreadyExists, 'EMAIL_ALREADY_REGISTERED');
-  if (error instanceof UserNotFound) return known(Code.NotFound, 'USER_NOT_FOUND');
+  const plain = PLAIN.find(([kind]) => error instanceof kind);
+  if (plain !== undefined) return known(plain[1], plain[2]);
   if (error instanceof RateLimited) {
     return known(Code.ResourceExhausted, 'RATE_LIMITED', { retryAfterMs: error.retryAfterMs });
   }
@@ -42,6 +80,17 @@ export function toRpcError(error: unknown): ConnectError | undefined {
   }
   if (error instanceof DatabaseUnavailable) {
     return known(Code.Unavailable, 'DATABASE_UNAVAILABLE', { retryAfterMs: UNAVAILABLE_RETRY_MS });
+  }
+  if (error instanceof NextKeyTooNew) {
+    return known(Code.FailedPrecondition, 'NEXT_KEY_TOO_NEW', { retryAfterMs: error.retryAfterMs });
+  }
+  if (error instanceof PasswordRefused) {
+    return rpcError(Code.InvalidArgument, {
+      message: error.message,
+      reason: 'PASSWORD_REFUSED',
+      domain: ERROR_DOMAIN,
+      violations: [{ field: error.field, description: error.reason }],
+    });
   }
   if (error instanceof MalformedToken) {
     const description = error.message.replace(/^the token /, '');

@@ -1,15 +1,10 @@
-import { AuthenticationService } from '../../gen/optix/identity/v1/authentication_service_pb.ts';
-import { IdentityService } from '../../gen/optix/identity/v1/identity_service_pb.ts';
-import { TokenService } from '../../gen/optix/identity/v1/token_service_pb.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
 import { readConfig, settings } from './config.ts';
-import { createContext } from './context.ts';
+import { createContext, JWKS_MAX_AGE_SECONDS } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
-import { serviceTables } from './router.ts';
-
-/** How long verifiers may go without asking for new keys. */
-const JWKS_MAX_AGE_SECONDS = 300;
+import { policy } from './policy.ts';
+import { rules, SERVICES, serviceTables } from './router.ts';
 
 /**
  * Starts identity with the settings of an environment.
@@ -32,12 +27,12 @@ export async function startIdentity(
     logger,
     errorDomain: ERROR_DOMAIN,
     tables: serviceTables(context),
-    rules: [],
+    rules,
     mapError: toRpcError,
-    health: [IdentityService, AuthenticationService, TokenService].map(({ typeName }) => ({
-      name: typeName,
-      ready,
-    })),
+    policy,
+    audience: 'optix-identity',
+    callerKeyStore: context.callerKeyStore,
+    health: SERVICES.map(({ typeName: name }) => ({ name, ready })),
     http: {
       routes: {
         '/.well-known/jwks.json': {

@@ -77,3 +77,134 @@ export class SecretUnreadable extends Error {
     this.name = 'SecretUnreadable';
   }
 }
+
+/** The user is not as the caller's etag says: somebody changed it meanwhile. */
+export class EtagMismatch extends Error {
+  constructor() {
+    super('the user was changed meanwhile: read it again');
+    this.name = 'EtagMismatch';
+  }
+}
+
+/** The request id was used for another request within the last day. */
+export class RequestIdReused extends Error {
+  constructor() {
+    super('the request id was used for another request');
+    this.name = 'RequestIdReused';
+  }
+}
+
+/** Nobody active would be left with the role admin. */
+export class LastAdmin extends Error {
+  constructor() {
+    super('the last active user with the role admin must stay one');
+    this.name = 'LastAdmin';
+  }
+}
+
+/** Only users who were deleted can be restored or purged. */
+export class UserNotDeleted extends Error {
+  constructor() {
+    super('the user is not deleted');
+    this.name = 'UserNotDeleted';
+  }
+}
+
+/** The address was verified already. */
+export class EmailAlreadyVerified extends Error {
+  constructor() {
+    super('the e-mail address is verified already');
+    this.name = 'EmailAlreadyVerified';
+  }
+}
+
+/** No way to send mail is set up. */
+export class MailNotConfigured extends Error {
+  constructor() {
+    super('no mail can be sent: MAIL_URL is not set');
+    this.name = 'MailNotConfigured';
+  }
+}
+
+/** A one-time token that is unknown, used or expired, or whose account can't be used any more. */
+export class TokenNotUsable extends Error {
+  constructor() {
+    super('the token is not usable: unknown, used or expired');
+    this.name = 'TokenNotUsable';
+  }
+}
+
+/** A new password that the policy refuses. */
+export class PasswordRefused extends Error {
+  /** The request's field that holds it. */
+  readonly field: 'password' | 'new_password';
+  /** Continues a sentence that starts with the field's name, and does not repeat the password. */
+  readonly reason: string;
+
+  constructor(field: 'password' | 'new_password', reason: string) {
+    super(`${field} ${reason}`);
+    this.name = 'PasswordRefused';
+    this.field = field;
+    this.reason = reason;
+  }
+}
+
+/** There is no such session. */
+export class SessionNotFound extends Error {
+  constructor() {
+    super('there is no such session');
+    this.name = 'SessionNotFound';
+  }
+}
+
+/** A refresh token that is not good, whatever the reason. */
+export class InvalidRefreshToken extends Error {
+  constructor() {
+    super('the refresh token is not good');
+    this.name = 'InvalidRefreshToken';
+  }
+}
+
+/** There is no such signing key in use. */
+export class SigningKeyNotFound extends Error {
+  constructor() {
+    super('there is no such signing key');
+    this.name = 'SigningKeyNotFound';
+  }
+}
+
+/** Verifiers may not know the next signing key yet. */
+export class NextKeyTooNew extends Error {
+  /** When all of them know it, in milliseconds from now. */
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number) {
+    super('the next signing key is too new: verifiers may not know it yet');
+    this.name = 'NextKeyTooNew';
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** All places of those who watch revocations are taken. */
+export class TooManyWatchers extends Error {
+  constructor(most: number) {
+    super(`${most} watch the revocations of this process already, which are as many as may`);
+    this.name = 'TooManyWatchers';
+  }
+}
+
+/** A watcher of revocations did not read them as fast as they came. It can resume where it was. */
+export class WatcherTooSlow extends Error {
+  constructor() {
+    super('revocations came faster than they were read: resume with the last cursor');
+    this.name = 'WatcherTooSlow';
+  }
+}
+
+/** The revocations are not the ones that they were: the database was restored. */
+export class RevocationsInterrupted extends Error {
+  constructor() {
+    super('the revocations can not be followed any further: start again with the last cursor');
+    this.name = 'RevocationsInterrupted';
+  }
+}

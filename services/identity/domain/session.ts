@@ -14,6 +14,14 @@ export interface Session {
   readonly isTrustedDevice: boolean;
 }
 
+/** A session as it is kept, with how it ended. */
+export interface StoredSession extends Session {
+  /** When it ended before its time; null while it goes on, and of one that ran out. */
+  readonly endedAt: Date | null;
+  /** Why it ended before its time, see SESSION_END_REASONS. */
+  readonly endReason: string | null;
+}
+
 /** The start of a lineage of refresh tokens: one a session, in which each token replaces the one before it. */
 export interface NewRefreshTokenFamily {
   readonly id: Uuid;

@@ -26,6 +26,11 @@ export interface User {
   readonly lastLoginAt: Date | null;
   readonly emailVerifiedAt: Date | null;
   readonly deletedAt: Date | null;
+  /** Until when wrong passwords keep the user from signing in; null or past where they do not. */
+  readonly lockedUntil: Date | null;
+  readonly hasPassword: boolean;
+  /** Access tokens of an older generation (claim `gen`) are not accepted. Starts at 1. */
+  readonly tokenGeneration: number;
   /** Counts the changes of the account, from 1. Signing in is none, so it does not spoil an editor's etag. */
   readonly version: number;
 }

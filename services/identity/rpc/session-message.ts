@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Session as SessionMessage, SessionSchema } from '../../../gen/optix/identity/v1/session_pb.ts';
-import type { Session } from '../domain/session.ts';
+import type { Session, StoredSession } from '../domain/session.ts';
+import type { SessionPolicy } from '../domain/session-policy.ts';
 
-/** A session in the contract's form. */
+/** A session that was just opened, in the contract's form. */
 export function sessionMessage(session: Session): SessionMessage {
   const { device } = session;
   return create(SessionSchema, {
@@ -21,5 +22,19 @@ export function sessionMessage(session: Session): SessionMessage {
     lastActivityTime: timestampFromDate(session.lastActivityAt),
     mfaVerified: session.mfaVerified,
     trustedDevice: session.isTrustedDevice,
+    active: true,
   });
+}
+
+/** A session as it is kept, in the contract's form. */
+export function storedSessionMessage(
+  session: StoredSession,
+  policy: SessionPolicy,
+  at: Date,
+): SessionMessage {
+  const message = sessionMessage(session);
+  message.active = session.endedAt === null && policy.goesOn(session, at);
+  if (session.endedAt !== null) message.endTime = timestampFromDate(session.endedAt);
+  message.endReason = session.endReason ?? '';
+  return message;
 }

@@ -24,9 +24,13 @@ export function userMessage(user: User): UserMessage {
     createTime: timestampFromDate(user.createdAt),
     updateTime: timestampFromDate(user.updatedAt),
     etag: etagOf(user),
+    hasPassword: user.hasPassword,
   });
   if (user.lastLoginAt !== null) message.lastLoginTime = timestampFromDate(user.lastLoginAt);
   if (user.emailVerifiedAt !== null) message.verifyTime = timestampFromDate(user.emailVerifiedAt);
   if (user.deletedAt !== null) message.deleteTime = timestampFromDate(user.deletedAt);
+  if (user.lockedUntil !== null && user.lockedUntil > new Date()) {
+    message.lockExpireTime = timestampFromDate(user.lockedUntil);
+  }
   return message;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { SignedIn } from '../domain/authenticate.ts';
 import { MalformedToken } from '../domain/errors.ts';
-import { introspect } from '../domain/introspect.ts';
+import { introspect, introspectAll } from '../domain/introspect.ts';
 import { TestIdentity } from './testing-identity.ts';
 import { openTestOrm, type TestOrm } from './testing-orm.ts';
 
@@ -26,7 +26,11 @@ test('a good token: its claims, and the user as of now', async () => {
   expect(await look()).toMatchObject({
     active: true,
     claims: { sub: signedIn.user.id, sid: signedIn.session.id, aud: ['optix'], roles: ['user'] },
-    state: { email: 'Ada@example.com', roles: ['admin', 'user'], mfaVerified: false },
+    clientId: 'optix',
+    state: {
+      session: { mfaVerified: false },
+      user: { email: 'Ada@example.com', roles: ['admin', 'user'], tokenGeneration: 1 },
+    },
   });
 });
 
@@ -52,6 +56,7 @@ test('inactive where the session is of somebody else', async () => {
     userId: eve.id,
     sessionId: signedIn.session.id,
     roles: ['user'],
+    generation: 1,
   });
   expect(await introspect(identity, token)).toEqual({ active: false });
 });
@@ -68,4 +73,44 @@ test('a failed sign-in locks nobody out of the session there is', async () => {
 
 test('what is no token is told apart from what is no good', async () => {
   await expect(introspect(identity, 'opaque')).rejects.toThrow(MalformedToken);
+});
+
+test('inactive where it is of an older generation than the user', async () => {
+  await db.rows('update user_service.users set token_generation = 2');
+  expect(await look()).toEqual({ active: false });
+});
+
+test('inactive where its key is not there any more, though the token was verified before', async () => {
+  expect(await look()).toMatchObject({ active: true });
+  await db.rows('delete from user_service.signing_keys');
+  expect(await look()).toEqual({ active: false });
+});
+
+test('inactive where the session was left unused', async () => {
+  await db.rows(`update user_service.sessions_history set last_activity_at = now() - interval '24 h 16 s'`);
+  expect(await look()).toEqual({ active: false });
+  expect(identity.used.size).toBe(0);
+});
+
+test('a good token was used, and that counts', async () => {
+  await look();
+  expect(identity.used.get(signedIn.session.id)).toBeGreaterThan(Date.now() - 5_000);
+});
+
+test('many at once, good and bad, in their order', async () => {
+  const other = await identity.signIn('ada@example.com');
+  await db.rows('update user_service.sessions_history set terminated_at = now() where id = $1', [
+    other.session.id,
+  ]);
+  const tokens = [
+    signedIn.accessToken.token,
+    other.accessToken.token,
+    'opaque',
+    '',
+    signedIn.accessToken.token,
+  ];
+  const found = await introspectAll(identity, Array.from({ length: 400 }, () => tokens).flat());
+  expect(found.map(({ active }) => active)).toEqual(
+    Array.from({ length: 400 }, () => [true, false, false, false, true]).flat(),
+  );
 });

@@ -1229,7 +1229,7 @@ export const ExportUsersResponseSchema: GenMessage<ExportUsersResponse> = /*@__P
 /**
  * Manages users.
  *
- * Every change takes a `request_id` (https://google.aip.dev/155): a text of 1 to 128 bytes that the caller makes up for
+ * Every change takes a `request_id` (https://google.aip.dev/155): 1 to 128 printable ASCII characters that the caller makes up for
  * the change, for example a UUID. The same id sent again by the same caller within 24 hours is answered as the first
  * time and changes nothing more. With another request it is FAILED_PRECONDITION (`REQUEST_ID_REUSED`).
  *

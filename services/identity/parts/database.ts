@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MikroORM } from '@mikro-orm/postgresql';
+import type { Pool } from 'pg';
+import type { Logger } from '../../../runtime/logger.ts';
+import { StoreMonitor } from '../../../runtime/store-monitor.ts';
+import type { IdentityConfig } from '../config.ts';
+import { DatabaseProbe } from '../storage/database-probe.ts';
+import { type DatabaseSettings, ormOptions } from '../storage/mikro-orm.config.ts';
+import { PartitionKeeper } from '../storage/partition-keeper.ts';
+import { openReadReplicas } from '../storage/read-replicas.ts';
+import { ReadRouter } from '../storage/read-router.ts';
+
+/** How long the end of the process may wait for database connections to close. */
+const CLOSE_TIMEOUT_MS = 3000;
+
+/** PostgreSQL, as the rest of the service uses it. */
+export interface Database {
+  readonly orm: MikroORM;
+  /** Gives lists and exports a replica that is up to date, where there is one. */
+  readonly reads: ReadRouter;
+  readonly monitor: StoreMonitor;
+}
+
+/** Makes the pools. Opens no connection that the start would have to wait for. */
+export async function openDatabase(
+  config: IdentityConfig,
+  resources: AsyncDisposableStack,
+  logger: Logger,
+): Promise<Database> {
+  let pool: Pool | undefined;
+  const settings: Omit<DatabaseSettings, 'databaseUrl'> = {
+    poolSize: config.databasePoolSize,
+    maxOverflow: config.databaseMaxOverflow,
+    recycleSeconds: config.databaseRecycleSeconds,
+    connectTimeoutMs: config.databaseConnectTimeoutMs,
+    statementTimeoutMs: config.databaseStatementTimeoutMs,
+    lockTimeoutMs: config.databaseLockTimeoutMs,
+    onConnectionLost: () => logger.debug('an idle database connection was lost'),
+  };
+  const orm = await MikroORM.init(
+    ormOptions({
+      ...settings,
+      databaseUrl: config.databaseUrl,
+      onPoolCreated: (created) => {
+        pool = created;
+      },
+    }),
+  );
+  resources.defer(async () => await closeWithin(orm, CLOSE_TIMEOUT_MS, logger));
+  const { replicas } = resources.use(await openReadReplicas(config.databaseReplicaUrls ?? [], settings));
+  const reads = new ReadRouter({
+    primary: orm.em,
+    replicas,
+    onLeftAlone: (replica, reason) => logger.warn({ replica, reason }, 'a read replica is left alone'),
+  });
+  resources.use(
+    new PartitionKeeper({
+      em: orm.em,
+      onMade: (partitions) => logger.info({ partitions }, 'partitions were made'),
+      onError: (error) => logger.error({ err: error }, 'partitions could not be looked after'),
+    }),
+  );
+  const probe = resources.use(new DatabaseProbe(orm, config.databaseUrl));
+  const monitor = resources.use(
+    new StoreMonitor({
+      name: 'database',
+      probe: async (signal) => await probe.probe(signal),
+      facts: () => ({
+        pool: {
+          open: pool?.totalCount ?? 0,
+          idle: pool?.idleCount ?? 0,
+          waiting: pool?.waitingCount ?? 0,
+        },
+      }),
+      onChange: ({ up, error }) => {
+        if (up) logger.info('the database is there');
+        else logger.error({ reason: error }, 'the database is away');
+      },
+    }),
+  );
+  return { orm, reads, monitor };
+}
+
+/** Waits for connections in use to come back, but not for ever: one to a server that hangs never does. */
+async function closeWithin(orm: MikroORM, timeoutMs: number, logger: Logger): Promise<void> {
+  const closed = orm.close().then(() => 'closed' as const);
+  const outcome = await Promise.race([closed, sleep(timeoutMs, 'late' as const, { ref: false })]);
+  if (outcome === 'late')
+    logger.warn({ timeout_ms: timeoutMs }, 'database connections did not close in time');
+}

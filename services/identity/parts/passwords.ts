@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../../../runtime/logger.ts';
+import { InvalidSettings } from '../../../runtime/settings.ts';
+import { type IdentityConfig, settings } from '../config.ts';
+import type { PasswordBlocklist } from '../domain/password-blocklist.ts';
+import { loadCommonPasswords } from '../domain/password-blocklist-common.ts';
+import { PasswordHasher } from '../domain/password-hasher.ts';
+import { PasswordPolicy } from '../domain/password-policy.ts';
+import type { CredentialRepository } from '../storage/credential-repository.ts';
+import { InvalidPasswordBlocklist, openPasswordBlocklist } from '../storage/password-blocklist-file.ts';
+
+/** How passwords are hashed and checked. */
+export function passwordHasher(config: IdentityConfig): PasswordHasher {
+  return new PasswordHasher({
+    ...(config.hashingConcurrency > 0 ? { concurrency: config.hashingConcurrency } : {}),
+    queueLimit: config.hashingQueue,
+  });
+}
+
+/**
+ * Which passwords may be chosen.
+ *
+ * @throws InvalidSettings where there is a file of passwords that can't be used.
+ */
+export async function openPasswordPolicy(
+  config: IdentityConfig,
+  resources: AsyncDisposableStack,
+): Promise<PasswordPolicy> {
+  const blocklists: PasswordBlocklist[] = [await loadCommonPasswords()];
+  if (config.passwordBlocklistFile !== undefined) {
+    try {
+      blocklists.push(resources.use(await openPasswordBlocklist(config.passwordBlocklistFile)));
+    } catch (error) {
+      if (!(error instanceof InvalidPasswordBlocklist)) throw error;
+      throw new InvalidSettings([`${settings.passwordBlocklistFile.env} ${error.message}`]);
+    }
+  }
+  return new PasswordPolicy({ minCharacters: config.passwordMinLength, blocklists });
+}
+
+const LEARN_AGAIN_MS = 2000;
+
+/**
+ * Lets refused sign-ins take as long as those to accounts whose hash came from another system, once there are such
+ * accounts: else their time would tell who has an account. Asks the database in the background, until it answers.
+ */
+export function startLearningCosts(
+  hasher: PasswordHasher,
+  credentials: Pick<CredentialRepository, 'sampleForeignHashes'>,
+  resources: AsyncDisposableStack,
+  logger: Logger,
+): void {
+  const end = new AbortController();
+  const learn = async (): Promise<void> => {
+    while (!end.signal.aborted) {
+      try {
+        await hasher.learnCosts(await credentials.sampleForeignHashes(hasher.prefix), end.signal);
+        return;
+      } catch (error) {
+        if (end.signal.aborted) return;
+        logger.debug({ err: error }, 'what stored password hashes cost could not be learned yet');
+        await sleep(LEARN_AGAIN_MS, undefined, { signal: end.signal, ref: false }).catch(() => undefined);
+      }
+    }
+  };
+  const learning = learn();
+  resources.defer(async () => {
+    end.abort();
+    await learning;
+  });
+}
