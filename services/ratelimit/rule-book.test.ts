@@ -46,6 +46,7 @@ describe('the rules in force', () => {
     await book.update('auth_login', withLimit(6));
     expect(summary(book)).toEqual([
       'api_default 100 FILE',
+      'auth_email_verification 3 FILE',
       'auth_login 6 LIVE',
       'auth_mfa 5 FILE',
       'auth_password_reset 3 FILE',

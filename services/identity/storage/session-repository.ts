@@ -69,6 +69,13 @@ export class SessionRepository implements Sessions, SessionReads {
     ).then((ids) => ids.filter((id) => id !== except));
   }
 
+  async listEndedIds(userId: Uuid, since: Date): Promise<Uuid[]> {
+    return await this.#ids(
+      'select id from user_service.sessions_history where user_id = ? and terminated_at > ? order by id',
+      [userId, since],
+    );
+  }
+
   async listIdleIds(userId: Uuid, before: Date, at: Date): Promise<Uuid[]> {
     return await this.#ids(
       `select id from user_service.sessions_history
@@ -102,18 +109,21 @@ export class SessionRepository implements Sessions, SessionReads {
   async recordActivity(uses: readonly SessionUse[]): Promise<void> {
     if (uses.length === 0) return;
     const rows = uses.map(({ sessionId, at }) => ({ id: sessionId, at: new Date(at) }));
+    // Said once more as an array: by a join alone, whole partitions would be read.
+    const ids = `{${uses.map(({ sessionId }) => sessionId).join()}}`;
     await query(
       this.#em,
       `with used as (
          select session.id, use.at
          from jsonb_to_recordset(?::jsonb) as use(id uuid, at timestamptz)
            join user_service.sessions_history session on session.id = use.id
-         where session.terminated_at is null and session.last_activity_at < use.at
+         where session.id = any(?::uuid[]) and session.terminated_at is null
+           and session.last_activity_at < use.at
          for no key update of session skip locked)
        update user_service.sessions_history session
        set last_activity_at = greatest(session.last_activity_at, used.at)
-       from used where session.id = used.id`,
-      [JSON.stringify(rows)],
+       from used where session.id = used.id and session.id = any(?::uuid[])`,
+      [JSON.stringify(rows), ids, ids],
     );
   }
 

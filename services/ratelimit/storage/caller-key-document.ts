@@ -20,7 +20,8 @@ const time = z.iso.datetime().transform((text) => new Date(text));
 const documentSchema = z.strictObject({
   keys: z.array(
     z.strictObject({
-      id: z.uuid(),
+      // Not z.uuid(): a request_id may be of any version and variant, and a document that can't be read ends revocation.
+      id: z.guid(),
       name: z.string(),
       scopes: z.array(z.string()),
       digest: z.string().regex(/^[0-9a-f]{64}$/),
