@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { keyDigest } from '../runtime/callers/caller-key.ts';
 import { type RedisServer, startRedis } from '../stack/redis-server.ts';
+import { makeAuthority, makeCertificate } from '../testing/certificates.ts';
 import { startTestRateLimit, type TestService } from '../testing/services.ts';
 import { CHECKOUT } from './checkout.ts';
 
@@ -66,6 +69,31 @@ test('create, list, rotate and revoke a key of a running service', async () => {
   expect(after.map((line) => line.includes('\trevoked '))).toEqual([true, false]);
 });
 
+test('a caller that is known by its certificate needs no key, where ports ask for a certificate', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'optix-callers-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = (name: string) => join(directory, name);
+  makeAuthority(directory, 'authority');
+  makeCertificate(directory, 'server', 'authority');
+  makeCertificate(directory, 'console', 'authority', { names: ['URI:spiffe://example/console'] });
+  const certificates = [{ uri: 'spiffe://example/console' }];
+  const callers = [{ name: 'console', scopes: ['callers.admin'], certificates }];
+  writeFileSync(file('callers.yaml'), JSON.stringify({ callers }));
+  await using secured = await startTestRateLimit({
+    REDIS_URL: redis.url,
+    CALLERS_FILE: file('callers.yaml'),
+    TLS_CERT_FILE: file('server.crt'),
+    TLS_KEY_FILE: file('server.key'),
+    TLS_CLIENT_AUTH: 'required',
+    TLS_CLIENT_CA_FILE: file('authority.crt'),
+  });
+  const flags = ['--address', secured.grpcAddress, '--ca', file('authority.crt')];
+  const certificate = ['--cert', file('console.crt'), '--cert-key', file('console.key')];
+  const env = { OPTIX_API_KEY: '' };
+  expect(await optix(['list', ...flags, ...certificate], { env })).toMatchObject({ status: 0 });
+  expect(await optix(['list', ...flags], { env })).toMatchObject({ status: 1 });
+});
+
 test('hash prints the SHA-256 of a key, with or without the end of its line', async () => {
   for (const input of ['a-key', 'a-key\n', 'a-key\r\n']) {
     expect(await optix(['hash'], { input })).toEqual({ status: 0, stdout: `${DIGEST}\n`, stderr: '' });
@@ -92,6 +120,7 @@ test.each([
     says: '--ttl must be a number of s, m, h or d',
   },
   { args: ['rotate'], says: '--id must be given' },
+  { args: ['list', '--address', 'a:1', '--cert', 'x'], says: '--cert and --cert-key must be given together' },
   { args: ['revoke', '--key', 'x'], says: "Unknown option '--key'" },
 ])('callers $args is refused with the usage', async ({ args, says }) => {
   const { status, stdout, stderr } = await optix(args);

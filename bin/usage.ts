@@ -17,6 +17,8 @@ export const USAGE = `Usage: optix <command> [options]
     --service NAME    identity or ratelimit, on this machine
     --address H:P     where its gRPC API is, if not there
     --tls, --ca FILE  speak TLS; trust these certificates only
+    --cert FILE       show this certificate
+    --cert-key FILE   its private key
     --name NAME       the caller that the key stands for
     --scopes A,B      what it may do
     --ttl 90d         when it ends (s, m, h, d); never, if not given
@@ -29,7 +31,8 @@ export const USAGE = `Usage: optix <command> [options]
   callers hash        print the SHA-256 of a key read from standard input
   help                show this
 
-The users and callers commands call with the API key in OPTIX_API_KEY; users takes --address, --tls and --ca as callers does.
+The users and callers commands call with the API key in OPTIX_API_KEY; users takes --address, --tls, --ca,
+--cert and --cert-key as callers does.
 Settings are environment variables; a file .env beside package.json is read too.`;
 
 /** The command line can't be understood. */

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { HandlerContext } from '@connectrpc/connect';
 import { requestHeader } from './call-context.ts';
-import type { Caller } from './callers/caller.ts';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
@@ -10,7 +9,6 @@ export class Call {
   readonly context: HandlerContext;
   /** By performance.now(). */
   readonly started: number;
-  caller: Caller | undefined;
   #requestId: string | undefined;
 
   constructor(context: HandlerContext, started: number) {

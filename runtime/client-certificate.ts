@@ -12,6 +12,8 @@ export interface ClientCertificate {
   readonly dnsNames: readonly string[];
   /** `uniformResourceIdentifier` entries, for example a SPIFFE ID. */
   readonly uris: readonly string[];
+  /** Its `notAfter`, by Date.now(). A connection, and so what was verified when it was made, may outlive it. */
+  readonly endsAt: number;
 }
 
 /** Set by the HTTP port where the connection has a verified certificate. */

@@ -2,9 +2,8 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
 import { Call } from './call.ts';
-import { callEnd, peerAddress, reachedHandlerKey, setCaller } from './call-context.ts';
+import { callEnd, callerOf, peerAddress, reachedHandlerKey, setCaller } from './call-context.ts';
 import type { AccessControl, Guard } from './callers/access-control.ts';
-import type { Caller } from './callers/caller.ts';
 import { OpenStreams } from './callers/open-streams.ts';
 import { abortError, InvalidRequest, isAbort, rpcError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
@@ -19,6 +18,7 @@ import {
   type UnaryHandler,
 } from './service-table.ts';
 import { itemErrorKey, StreamContext } from './stream-context.ts';
+import { untilAborted } from './until-aborted.ts';
 import { enforce, type RequestRules } from './validation.ts';
 
 /** Stands in for a request message whose bytes could not be decoded. */
@@ -79,7 +79,9 @@ export class Pipeline {
       const handler = handlerOf(table, method);
       handlers[method.localName] = answersStream(method)
         ? this.#stream(method, handler as StreamHandler)
-        : this.#unary(method, handler as UnaryHandler);
+        : asksStream(method)
+          ? this.#requestStream(method, handler as UnaryHandler)
+          : this.#unary(method, handler as UnaryHandler);
     }
     return { ...table, handlers };
   }
@@ -120,18 +122,36 @@ export class Pipeline {
       const fail = (error: unknown): never => {
         throw this.#end(call, this.#map(error, call, context.signal));
       };
-      const handle = (caller: Caller | undefined) => {
-        call.caller = caller;
-        setCaller(context, caller);
-        return handler(admit(request), context);
-      };
+      const handle = () => handler(admit(request), context);
       try {
         // Again where a gate has asked: a body can take its time, and a key be revoked meanwhile.
         const caller = guard(context);
-        const response = caller instanceof Promise ? caller.then(handle) : handle(caller);
+        const response = caller instanceof Promise ? caller.then(handle) : handle();
         return response instanceof Promise ? response.then(succeed, fail) : succeed(response);
       } catch (error) {
         return fail(error);
+      }
+    };
+  }
+
+  /** One answer to a stream of requests, which may take long: the caller is looked at again meanwhile. */
+  #requestStream(method: DescMethod, handler: UnaryHandler): UnaryHandler {
+    const admit = this.#admission(method);
+    const guard = this.#guard(method);
+    return async (requests, outer) => {
+      const call = this.#begin(outer);
+      using open = this.#openStreams.open(() => guard(outer));
+      const context = new StreamContext(outer, open.signal);
+      let outcome: ConnectError | undefined;
+      try {
+        setCaller(context, await guard(outer));
+        const whilePermitted = untilAborted(requests as AsyncIterable<unknown>, open.signal);
+        return await handler(admit(whilePermitted), context);
+      } catch (error) {
+        outcome = this.#map(error, call, context.signal);
+        throw outcome;
+      } finally {
+        this.#end(call, outcome);
       }
     };
   }
@@ -148,8 +168,7 @@ export class Pipeline {
       let outcome: ConnectError | undefined = abortError(undefined);
       outer.values.set(itemErrorKey, (error) => pipeline.#map(error, call, context.signal));
       try {
-        call.caller = await guard(outer);
-        setCaller(context, call.caller);
+        setCaller(context, await guard(outer));
         yield* handler(admit(request), context);
         open.signal.throwIfAborted();
         outcome = undefined;
@@ -245,7 +264,7 @@ export class Pipeline {
         duration_ms: Math.round((performance.now() - call.started) * 1000) / 1000,
         request_id: call.requestId,
         peer: peerAddress(context),
-        caller: call.caller?.name,
+        caller: callerOf(context)?.name,
       };
       logger.info(outcome === undefined ? entry : { ...entry, error: outcome.rawMessage }, 'call');
     }

@@ -48,6 +48,9 @@ export function checkTlsFiles(contents: TlsContents): TlsFiles {
   if (!certificate.checkPrivateKey(privateKey(key))) {
     throw new InvalidTlsFiles('TLS_KEY_FILE must hold the private key of the certificate in TLS_CERT_FILE');
   }
+  if (Number.isNaN(certificate.validToDate.getTime())) {
+    throw new InvalidTlsFiles('TLS_CERT_FILE holds a certificate whose end is no time');
+  }
   if (clientCa !== undefined) certificatesOf('TLS_CLIENT_CA_FILE', clientCa);
   try {
     createSecureContext({ cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) });

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +71,7 @@ describe('the certificate of a client', () => {
       commonName: 'gateway',
       dnsNames: ['gateway.example', 'b.example'],
       uris: ['spiffe://example/gateway'],
+      endsAt: new X509Certificate(read('client.crt')).validToDate.getTime(),
     });
   });
 

@@ -26,7 +26,12 @@ export function verifiedCertificate(peer: object | null | undefined): ClientCert
   return peer ? verified.get(peer) : undefined;
 }
 
-function parse({ fingerprint256, subject, subjectaltname }: PeerCertificate): ClientCertificate {
+function parse({
+  fingerprint256,
+  subject,
+  subjectaltname,
+  valid_to: notAfter,
+}: PeerCertificate): ClientCertificate {
   const names = alternativeNames(subjectaltname ?? '');
   const ofType = (wanted: string) => names.filter(({ type }) => type === wanted).map(({ value }) => value);
   // Several common names come as an array, whatever the types say: which one would be meant?
@@ -36,6 +41,7 @@ function parse({ fingerprint256, subject, subjectaltname }: PeerCertificate): Cl
     commonName: typeof commonName === 'string' ? commonName : null,
     dnsNames: ofType('DNS'),
     uris: ofType('URI'),
+    endsAt: Date.parse(notAfter),
   };
 }
 

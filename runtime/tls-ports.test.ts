@@ -39,6 +39,7 @@ const gateway = {
   commonName: 'gateway',
   dnsNames: ['gateway.example'],
   uris: ['spiffe://example/gateway'],
+  endsAt: expect.any(Number),
 };
 /** What clients make of a connection that is closed on them. */
 const REFUSED = [Code.Unavailable, Code.Aborted, Code.Canceled, Code.Internal];

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,7 @@ beforeAll(() => {
   writeFileSync(file('chain.crt'), chain);
   writeFileSync(file('half.crt'), chain.slice(0, -100));
   writeFileSync(file('garbage'), 's3cret');
+  writeFileSync(file('thirteenth.crt'), withMonth13(readFileSync(file('one.crt'))));
   execFileSync(
     'openssl',
     ['ec', '-in', file('one.key'), '-aes128', '-passout', 'pass:s3cret', '-out', file('locked.key')],
@@ -29,6 +31,15 @@ beforeAll(() => {
   );
 });
 afterAll(() => rmSync(directory, { recursive: true }));
+
+/** The certificate with an end in the thirteenth month: its form is good. */
+function withMonth13(pem: Buffer): string {
+  const der = Buffer.from(new X509Certificate(pem).raw);
+  const UTC_TIME = Buffer.from([0x17, 0x0d]);
+  const end = der.indexOf(UTC_TIME, der.indexOf(UTC_TIME) + 1) + UTC_TIME.length;
+  der.write('13', end + 'YY'.length);
+  return `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+}
 
 const pair = (): Env => ({ TLS_CERT_FILE: file('one.crt'), TLS_KEY_FILE: file('one.key') });
 const options = (env: Env) => tlsOptions(readSettings(tlsSettings, env));
@@ -86,6 +97,7 @@ describe('tlsOptions', () => {
       'TLS_CERT_FILE must name a file that holds certificates in PEM and nothing else',
       { TLS_CERT_FILE: 'half.crt' },
     ],
+    ['TLS_CERT_FILE holds a certificate whose end is no time', { TLS_CERT_FILE: 'thirteenth.crt' }],
     [
       'TLS_KEY_FILE must name a file that holds a private key in PEM, not encrypted',
       { TLS_KEY_FILE: 'garbage' },

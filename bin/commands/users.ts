@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { type Client, ConnectError, createClient } from '@connectrpc/connect';
-import { createGrpcTransport } from '../../clients/grpc/grpc-transport.ts';
+import type { Client } from '@connectrpc/connect';
 import { IdentityService } from '../../gen/optix/identity/v1/identity_service_pb.ts';
 import { type User, UserStatus } from '../../gen/optix/identity/v1/user_pb.ts';
 import { parseFlags, UsageError } from '../usage.ts';
+import { CONNECTION_FLAGS, type ConnectionFlags, callService } from './call-service.ts';
 
 type Users = Client<typeof IdentityService>;
 
 const TEXT = { type: 'string' } as const;
-const CONNECTION = { address: TEXT, tls: { type: 'boolean' }, ca: TEXT } as const;
-const CHANGE = { ...CONNECTION, id: TEXT, actor: TEXT, reason: TEXT } as const;
+const CHANGE = { ...CONNECTION_FLAGS, id: TEXT, actor: TEXT, reason: TEXT } as const;
 const STATUSES: ReadonlyMap<string, UserStatus> = new Map([
   ['active', UserStatus.ACTIVE],
   ['inactive', UserStatus.INACTIVE],
@@ -41,7 +39,7 @@ export async function usersCommand([name, ...args]: string[]): Promise<number> {
 
 async function list(args: string[]): Promise<void> {
   const flags = parseFlags(args, {
-    ...CONNECTION,
+    ...CONNECTION_FLAGS,
     prefix: TEXT,
     status: TEXT,
     roles: TEXT,
@@ -69,7 +67,7 @@ async function list(args: string[]): Promise<void> {
 }
 
 async function get(args: string[]): Promise<void> {
-  const flags = parseFlags(args, { ...CONNECTION, id: TEXT, email: TEXT });
+  const flags = parseFlags(args, { ...CONNECTION_FLAGS, id: TEXT, email: TEXT });
   const { id = '', email = '' } = flags;
   if ((id === '') === (email === '')) throw new UsageError('users get: --id or --email must be given');
   show((await withUsers(flags, (users) => users.getUser({ id, email, showDeleted: id !== '' }))).user);
@@ -77,7 +75,7 @@ async function get(args: string[]): Promise<void> {
 
 async function create(args: string[]): Promise<void> {
   const flags = parseFlags(args, {
-    ...CONNECTION,
+    ...CONNECTION_FLAGS,
     email: TEXT,
     'first-name': TEXT,
     'last-name': TEXT,
@@ -123,28 +121,8 @@ async function change(
 }
 
 /** @throws Error with the service's refusal, as one line */
-async function withUsers<T>(
-  flags: {
-    readonly address?: string | undefined;
-    readonly tls?: boolean | undefined;
-    readonly ca?: string | undefined;
-  },
-  use: (users: Users) => Promise<T>,
-): Promise<T> {
-  const { address = '127.0.0.1:50051', tls, ca } = flags;
-  using transport = createGrpcTransport({
-    address,
-    // Not by a flag: every user of the machine can read those.
-    apiKey: process.env['OPTIX_API_KEY']?.trim() || undefined,
-    ...(ca === undefined ? {} : { tls: { ca: readFileSync(ca) } }),
-    ...(ca === undefined && tls === true ? { tls } : {}),
-  });
-  try {
-    return await use(createClient(IdentityService, transport));
-  } catch (error) {
-    if (error instanceof ConnectError) throw new Error(error.message);
-    throw error;
-  }
+async function withUsers<T>(flags: ConnectionFlags, use: (users: Users) => Promise<T>): Promise<T> {
+  return await callService(IdentityService, '127.0.0.1:50051', flags, use);
 }
 
 function words(text: string | undefined): string[] {

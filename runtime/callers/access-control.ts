@@ -1,13 +1,14 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import { Code, type ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { setCaller } from '../call-context.ts';
 import { rpcError } from '../errors.ts';
 import { methodName } from '../service-table.ts';
 import type { Caller } from './caller.ts';
 import { ANY_CALLER, type Policy } from './policy.ts';
 
 /**
- * Lets the caller of one RPC in: answers who it is, undefined where authentication is off. A promise only where the
- * credential takes time to check.
+ * Lets the caller of one RPC in: answers who it is, undefined where authentication is off, and tells the context
+ * (`callerOf`). A promise only where the credential takes time to check.
  *
  * @throws ConnectError UNAUTHENTICATED, PERMISSION_DENIED; or the promise rejects with it
  */
@@ -54,8 +55,10 @@ export class AccessControl {
         return undefined;
       };
     }
-    const admit = (caller: Caller | undefined): Caller => {
+    const admit = (context: HandlerContext, caller: Caller | undefined): Caller => {
       if (caller === undefined) throw this.#unauthenticated();
+      // Also where it is refused: the log is to say who.
+      setCaller(context, caller);
       if (isOff) throw this.#adminRpcsOff(rpc);
       if (need === undefined) throw this.#notPermitted('nobody may use this RPC', { rpc });
       if (need !== ANY_CALLER && !caller.scopes.has(need)) {
@@ -68,7 +71,9 @@ export class AccessControl {
     };
     return (context) => {
       const caller = authenticator.authenticate(context);
-      return caller instanceof Promise ? caller.then(admit) : admit(caller);
+      return caller instanceof Promise
+        ? caller.then((known) => admit(context, known))
+        : admit(context, caller);
     };
   }
 

@@ -22,6 +22,7 @@ const certificate = (facts: Partial<ClientCertificate>): ClientCertificate => ({
   commonName: null,
   dnsNames: [],
   uris: [],
+  endsAt: Date.now() + 60_000,
   ...facts,
 });
 
@@ -47,6 +48,8 @@ describe('a verified certificate', () => {
     ['a name in the wrong place', { commonName: 'gateway.example', dnsNames: ['ops'], uris: ['ops'] }],
     ['a wildcard', { dnsNames: ['*.example'] }],
     ['the names of two callers', { commonName: 'ops', dnsNames: ['orders.example'] }],
+    ['an end that has come since its connection was made', { commonName: 'ops', endsAt: Date.now() }],
+    ['an end that is none', { commonName: 'ops', endsAt: Number.NaN }],
   ])("is nobody's with %s", (_, facts) => {
     expect(callers.find(certificate(facts))).toBeUndefined();
   });

@@ -18,8 +18,10 @@ export class CertificateCallers {
     this.#byIdentity.set(certificateIdentityKey(identity), caller);
   }
 
-  /** Undefined where the certificate is nobody's, or could be that of two callers. */
-  find({ uris, dnsNames, commonName, fingerprint256 }: ClientCertificate): Caller | undefined {
+  /** Undefined where the certificate is nobody's, could be that of two callers, or has expired. */
+  find({ uris, dnsNames, commonName, fingerprint256, endsAt }: ClientCertificate): Caller | undefined {
+    // So written that an end which can't be read is one.
+    if (!(endsAt > Date.now())) return undefined;
     const identities: CertificateIdentity[] = [
       { kind: 'sha256', value: fingerprint256 },
       ...uris.map((value) => ({ kind: 'uri', value }) as const),

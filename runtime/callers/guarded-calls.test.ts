@@ -163,6 +163,33 @@ describe('an open stream', () => {
   });
 });
 
+describe('an open stream of requests', () => {
+  it.each([
+    ['waits for the next one', false],
+    ['goes on sending', true],
+  ])('ends when its caller is known no more and %s', async (_, goesOn) => {
+    let known: Caller | undefined = caller('gateway', '*');
+    const { client, seen, entries } = echo(() => known);
+    const ended = new AbortController();
+    const requests = (async function* () {
+      yield { text: 'a' };
+      while (goesOn && !ended.signal.aborted) {
+        await sleep(5);
+        yield { text: 'a' };
+      }
+      await sleep(60_000, undefined, { signal: ended.signal }).catch(() => undefined);
+    })();
+    const joining = failure(client.join(requests));
+    await expect.poll(() => seen).toEqual(['gateway']);
+    known = undefined;
+    const started = performance.now();
+    expect((await joining).code).toBe(Code.Unauthenticated);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(entries).toMatchObject([{ code: 'unauthenticated', caller: 'gateway' }]);
+    ended.abort();
+  });
+});
+
 describe('authentication that is off', () => {
   it('lets everybody do everything', async () => {
     const { client, seen } = echo(undefined);

@@ -181,4 +181,18 @@ describe('a service token is refused', () => {
     const admin = Buffer.from(JSON.stringify({ ...claims(), sub: 'admin' })).toString('base64url');
     expect(await callerBy([header, admin, signature].join('.'), tokens)).toBeUndefined();
   });
+
+  it('by a key that Node can not import, since the set gives it other uses besides', async () => {
+    const key = { ...(await exportJWK(KEYS.EdDSA.publicKey)), kid: 'EdDSA' };
+    const callerOf = async (uses: string[]) => {
+      const keys = new FixedKeySet({ keys: [{ ...key, key_ops: uses }] });
+      const subjects = new Map([['gateway', gateway]]);
+      return await callerBy(
+        await token(),
+        new ServiceTokens([{ issuer: ISSUER, audience: AUDIENCE, keys, subjects }]),
+      );
+    };
+    expect(await callerOf(['verify'])).toBe(gateway);
+    expect(await callerOf(['verify', 'encrypt'])).toBeUndefined();
+  });
 });

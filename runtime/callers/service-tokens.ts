@@ -128,7 +128,8 @@ async function verified(
     return exp - iat <= MAX_LIFETIME_SECONDS && exp * 1000 > Date.now() ? payload : undefined;
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return 'unknown key';
-    if (error instanceof errors.JOSEError) return undefined;
+    // A DOMException: the key of the set is one that Node can't import, with other uses beside `verify`, say.
+    if (error instanceof errors.JOSEError || error instanceof DOMException) return undefined;
     throw error;
   }
 }

@@ -58,6 +58,15 @@ export function describeCallerKeyStore(open: () => Promise<readonly [CallerKeySt
       expect(await one.version()).toBe(versions.at(-1));
     });
 
+    it('takes a UUID of any version and variant as the id', async () => {
+      const [one, two] = await open();
+      const keys = ['00000000', '11111111', 'ffffffff'].map((digits) =>
+        newKey({ id: `${digits}-1111-1111-1111-111111111111` }),
+      );
+      for (const key of keys) await one.insert(key);
+      expect(await two.list()).toEqual(keys);
+    });
+
     it('takes an id once', async () => {
       const [one, two] = await open();
       const key = newKey();
