@@ -66,7 +66,8 @@ async function openLoop(perSecond: number, latencies: number[]): Promise<void> {
   await new Promise<void>((resolve) => {
     const tick = () => {
       const now = performance.now();
-      const due = Math.floor(((Math.min(now, deadlineMs) - started) * perSecond) / 1000);
+      // The first one is due at once.
+      const due = Math.floor(((Math.min(now, deadlineMs) - started) * perSecond) / 1000) + 1;
       while (sent < due) {
         const dueAt = started + (sent * 1000) / perSecond;
         sent += 1;
