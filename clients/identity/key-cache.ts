@@ -25,6 +25,9 @@ const CURVES: Readonly<Record<string, { readonly kty: string; readonly alg: stri
   'P-256': { kty: 'EC', alg: 'ES256' },
 };
 
+/** How long to wait for the keys, in milliseconds: whoever presents a key id that is unknown waits with them. */
+const ANSWER_TIMEOUT_MS = 2000;
+
 /** The public keys of identity, asked for when they are needed and no sooner than they may have changed. */
 export class KeyCache {
   readonly #options: KeyCacheOptions;
@@ -72,7 +75,7 @@ export class KeyCache {
   async #fetch(): Promise<void> {
     this.#askedAt = performance.now();
     try {
-      const { keys } = await this.#options.client.getJwks({});
+      const { keys } = await this.#options.client.getJwks({}, { timeoutMs: ANSWER_TIMEOUT_MS });
       const imported = await Promise.all(keys.map(importKey));
       this.#keys = new Map(imported.filter((entry) => entry !== null));
       this.#answeredAt = performance.now();

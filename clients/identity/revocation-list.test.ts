@@ -11,6 +11,7 @@ const revocation = (sessionId: string, expiresInMs: number) =>
   create(RevocationSchema, {
     subject: { case: 'sessionId', value: sessionId },
     reason: 'signed_out',
+    revokeTime: timestampFromMs(Date.now()),
     expireTime: timestampFromMs(Date.now() + expiresInMs),
   });
 const token = (sessionId: string) => ({
@@ -47,4 +48,21 @@ test('a snapshot that repeats what is known adds nothing', () => {
   list.add(known);
   list.add(known);
   expect(list.size).toBe(2);
+});
+
+test('holds a revocation though the clock was hours ahead for a while, or is set back', () => {
+  const list = new RevocationList();
+  list.add([revocation('s', 900_000)]);
+  for (const hours of [5, -5]) {
+    const now = Date.now();
+    vi.setSystemTime(now + hours * 3_600_000);
+    vi.advanceTimersByTime(60_000);
+    list.add([]);
+    vi.setSystemTime(now + 60_000);
+    expect(list.reasonFor(token('s'))).toBe('signed_out');
+  }
+  vi.setSystemTime(Date.now() - 5 * 3_600_000);
+  vi.advanceTimersByTime(2_000_000);
+  list.add([]);
+  expect(list.reasonFor(token('s'))).toBe('signed_out');
 });

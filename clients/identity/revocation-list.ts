@@ -6,6 +6,8 @@ interface Entry {
   readonly reason: string;
   /** In milliseconds since 1970. */
   readonly expiresAt: number;
+  /** By performance.now(), which no change of this machine's clock moves. It is dropped when both have passed. */
+  readonly keptUntil: number;
 }
 
 /** Clocks differ: entries are kept for this much longer than they say, in milliseconds. */
@@ -18,7 +20,7 @@ export class RevocationList {
   readonly #tokens = new Map<string, Entry>();
   readonly #users = new Map<string, Entry & { readonly generation: number }>();
   readonly #keys = new Map<string, Entry>();
-  #sweptAt = 0;
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   /** How many there are. */
   get size(): number {
@@ -28,8 +30,7 @@ export class RevocationList {
   /** Takes revocations in. Those that are known already, as a snapshot repeats them, change nothing. */
   add(revocations: readonly Revocation[]): void {
     for (const revocation of revocations) this.#add(revocation);
-    const now = Date.now();
-    if (now - this.#sweptAt >= SWEEP_INTERVAL_MS) this.#sweep(now);
+    if (performance.now() - this.#sweptAt >= SWEEP_INTERVAL_MS) this.#sweep();
   }
 
   /** Why the token was revoked; null where it was not. */
@@ -43,10 +44,13 @@ export class RevocationList {
     return found?.reason ?? null;
   }
 
-  #add({ subject, expireTime, reason }: Revocation): void {
+  #add({ subject, revokeTime, expireTime, reason }: Revocation): void {
+    const expiresAt = expireTime === undefined ? Number.POSITIVE_INFINITY : timestampMs(expireTime);
+    const lifetime = revokeTime === undefined ? 0 : expiresAt - timestampMs(revokeTime);
     const entry: Entry = {
       reason,
-      expiresAt: expireTime === undefined ? Number.POSITIVE_INFINITY : timestampMs(expireTime) + SLACK_MS,
+      expiresAt: expiresAt + SLACK_MS,
+      keptUntil: performance.now() + lifetime,
     };
     switch (subject.case) {
       case 'sessionId':
@@ -69,11 +73,12 @@ export class RevocationList {
     }
   }
 
-  #sweep(now: number): void {
-    this.#sweptAt = now;
+  #sweep(): void {
+    const [wall, monotonic] = [Date.now(), performance.now()];
+    this.#sweptAt = monotonic;
     for (const entries of [this.#sessions, this.#tokens, this.#users, this.#keys]) {
-      for (const [id, { expiresAt }] of entries) {
-        if (expiresAt <= now) entries.delete(id);
+      for (const [id, { expiresAt, keptUntil }] of entries) {
+        if (expiresAt <= wall && keptUntil <= monotonic) entries.delete(id);
       }
     }
   }

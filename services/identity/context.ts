@@ -38,6 +38,7 @@ import { PostgresCallerKeyStore } from './storage/caller-key-store.ts';
 import { CredentialRepository } from './storage/credential-repository.ts';
 import { OneTimeTokenRepository } from './storage/one-time-token-repository.ts';
 import { OrmUnitOfWork } from './storage/orm-unit-of-work.ts';
+import { OutgoingMailRepository } from './storage/outgoing-mail-repository.ts';
 import { RedisProbe } from './storage/redis-probe.ts';
 import { RefreshTokenFamilyRepository } from './storage/refresh-token-family-repository.ts';
 import { SessionRepository } from './storage/session-repository.ts';
@@ -153,11 +154,13 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   const credentials = new CredentialRepository(em);
   startLearningCosts(hasher, credentials, resources, logger);
   const networkLocks = new SignInThrottleRepository(em);
+  const outgoingMails = new OutgoingMailRepository(em, secretBox, mail.enabled);
   const oneTimeTokens = new OneTimeTokenRepository(em);
   resources.use(
     new Upkeep({
       sweeps: [
         (most) => oneTimeTokens.deleteExpired(forgotten(), most),
+        (most) => outgoingMails.deleteExpired(now(), most),
         (most) => networkLocks.deleteIdle(forgotten(), most),
         (most) => unitOfWork.transactional(({ answeredRequests }) => answeredRequests.deleteExpired(most)),
       ],

@@ -36,7 +36,9 @@ beforeAll(async () => {
     RATE_LIMIT_ENABLED: 'false',
     TOKEN_ISSUER: 'https://id.example.com',
   });
-  await vi.waitFor(async () => expect((await service.get('/health')).status).toBe(200));
+  await vi.waitFor(async () => expect((await service.get('/health')).status).toBe(200), {
+    timeout: 10_000,
+  });
 });
 afterAll(async () => {
   await service[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import type { Uuid } from './uuid.ts';
 export interface AnsweredRequest {
   /** Of the request: see {@link RequestKey}. */
   readonly mac: Buffer;
-  /** In JSON. */
+  /** In JSON; null where it was forgotten with the user whom it was about. */
   readonly answer: unknown;
 }
 
@@ -20,6 +20,6 @@ export interface AnsweredRequests {
   keep(key: RequestKey, answer: unknown, userId: Uuid | null): Promise<void>;
   /** Deletes up to `most` answers that are older than 24 hours. Returns how many. */
   deleteExpired(most: number): Promise<number>;
-  /** Deletes the answers about a user. */
-  deleteOfUser(userId: Uuid): Promise<void>;
+  /** Forgets the answers about a user. Their keys stay taken: a late retry must not make an erased user anew. */
+  forgetUser(userId: Uuid): Promise<void>;
 }

@@ -69,25 +69,48 @@ export async function authenticate(
   await limitByAccount(deps.limiter, 'auth_login', email, signal);
   await deps.accessTokens.prepare();
 
+  const first = await tryPassword(deps, { email, password, device }, signal);
+  // Another sign-in with the same password may have hashed it anew meanwhile: that is no reason to refuse this one.
+  const tried =
+    'reason' in first && first.mayBeRehashed
+      ? await tryPassword(deps, { email, password, device }, signal)
+      : first;
+  if (!('reason' in tried)) return tried;
+  await recordRefusal(deps, { userId: tried.userId, reason: tried.reason, device });
+  await tried.evenOut();
+  throw new InvalidCredentials();
+}
+
+/** A sign-in that is refused. */
+interface Refused {
+  readonly userId: Uuid | null;
+  readonly reason: Refusal;
+  readonly evenOut: () => Promise<void>;
+  /** The password was right for a hash of another cost than today's, which has been replaced since. */
+  readonly mayBeRehashed: boolean;
+}
+
+/** Checks the password, and opens a session where it is right. */
+async function tryPassword(
+  deps: AuthenticateDeps,
+  { email, password, device }: SignIn,
+  signal: AbortSignal | undefined,
+): Promise<SignedIn | Refused> {
   const account = await deps.credentials.findCredentials(email.normalized);
   const checkedHash = account?.passwordHash ?? null;
   const { matches, evenOut } = await deps.hasher.check(password, checkedHash, signal);
-  const refusal = signInRefusalOf(account, matches, deps.now());
-  if (refusal === null && account !== null && checkedHash !== null) {
-    const newHash = await rehash(deps.hasher, password, checkedHash, signal);
-    signal?.throwIfAborted();
-    const signedIn = await deps.unitOfWork.transactional((repositories) =>
-      openSession(deps, repositories, { userId: account.userId, checkedHash, newHash, device }),
-    );
-    if (signedIn !== null) return signedIn;
+  const userId = account?.userId ?? null;
+  const reason = signInRefusalOf(account, matches, deps.now());
+  if (reason !== null || userId === null || checkedHash === null) {
+    return { userId, reason: reason ?? 'no_password', evenOut, mayBeRehashed: false };
   }
-  await recordRefusal(deps, {
-    userId: account?.userId ?? null,
-    reason: refusal ?? 'account_changed',
-    device,
-  });
-  await evenOut();
-  throw new InvalidCredentials();
+  const newHash = await rehash(deps.hasher, password, checkedHash, signal);
+  signal?.throwIfAborted();
+  const signedIn = await deps.unitOfWork.transactional((repositories) =>
+    openSession(deps, repositories, { userId, checkedHash, newHash, device }),
+  );
+  const mayBeRehashed = deps.hasher.needsRehash(checkedHash);
+  return signedIn ?? { userId, reason: 'account_changed', evenOut, mayBeRehashed };
 }
 
 function signInRefusalOf(account: Credentials | null, matches: boolean, now: Date): Refusal | null {

@@ -31,25 +31,38 @@ export type EndSessionsRepositories = Pick<
   'sessions' | 'refreshTokenFamilies' | 'revocations' | 'users'
 >;
 
+/** Far longer than anybody needs to tell every replica of a revocation, or clocks differ. */
+const ENDED_LATELY_MS = 600_000;
+
 /**
  * Ends sessions of a user with their refresh-token families, and revokes their access tokens. Writes revocations, so it
- * comes last in a transaction. The caller records the event, and holds the lock of the user's row where no session may be
- * opened meanwhile.
+ * comes last in a transaction. The caller holds the lock of the user's row where no session may be opened meanwhile.
  *
+ * When the unit of work is done nobody accepts a token of the user's sessions but of the one that goes on: also not of one
+ * that somebody else has ended just before, and is still telling of.
+ *
+ * @param record writes the event, given those that went on until now; not called where there are none.
  * @returns how many sessions ended.
  * @throws DatabaseUnavailable
  */
 export async function endUserSessions(
   repositories: EndSessionsRepositories,
   { userId, except, reason, at }: SessionsToEnd,
+  record: (ended: readonly Uuid[]) => Promise<void> = async () => undefined,
 ): Promise<number> {
-  const ids = await repositories.sessions.listLiveIds(userId, except, at);
-  const ended = await endSessions(repositories, { userId, ids, reason, at });
+  const { sessions, revocations } = repositories;
+  const end = { userId, reason, at };
+  const ended = await closeSessions(repositories, await sessions.listLiveIds(userId, except, at), end);
+  if (ended.length > 0) await record(ended);
+  // Read after those: whoever was ending one of them was waited for.
+  const lately = await sessions.listEndedIds(userId, new Date(at.getTime() - ENDED_LATELY_MS));
+  const before = lately.filter((id) => !ended.includes(id));
+  await revocations.add(sessionRevocations(ended, end), sessionRevocations(before, end));
   return ended.length;
 }
 
 /**
- * Ends these sessions of a user, as {@link endUserSessions} does.
+ * Ends these sessions of a user, as {@link endUserSessions} does with all.
  *
  * @param record writes the event, given those that went on until now; not called where there are none.
  * @returns those that went on until now.

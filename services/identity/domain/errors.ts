@@ -208,3 +208,11 @@ export class RevocationsInterrupted extends Error {
     this.name = 'RevocationsInterrupted';
   }
 }
+
+/** Exports hold a connection each, for as long as their consumers take. */
+export class TooManyExports extends Error {
+  constructor(most: number) {
+    super(`${most} exports run in this process already, which are as many as may`);
+    this.name = 'TooManyExports';
+  }
+}

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { RequestIdReused } from './errors.ts';
+import { RequestIdReused, UserNotFound } from './errors.ts';
 import type { Repositories, UnitOfWork } from './unit-of-work.ts';
 import type { Uuid } from './uuid.ts';
 
@@ -17,6 +17,7 @@ export interface RequestKey {
 
 /** How a result is kept for the same request to be answered with it again. */
 export interface AnswerCodec<T> {
+  /** Never null. */
   toJson(result: T): unknown;
   fromJson(json: unknown): T;
   /** Whom the result is about; null for nobody. It is forgotten with them. */
@@ -28,7 +29,8 @@ export interface AnswerCodec<T> {
  * and writes nothing (https://google.aip.dev/155). Requests with the same key that come together wait for each other.
  * Work that fails leaves the key free. Without a key it simply runs.
  *
- * @throws RequestIdReused where the key came with another request; DatabaseUnavailable; whatever `work` throws.
+ * @throws RequestIdReused where the key came with another request; UserNotFound where the answer was about a user who was
+ *   erased since; DatabaseUnavailable; whatever `work` throws.
  */
 export async function once<T>(
   unitOfWork: UnitOfWork,
@@ -42,6 +44,7 @@ export async function once<T>(
     const answered = await answeredRequests.claim(key);
     if (answered !== null) {
       if (!timingSafeEqual(answered.mac, key.mac)) throw new RequestIdReused();
+      if (answered.answer === null) throw new UserNotFound();
       return codec.fromJson(answered.answer);
     }
     const result = await work(repositories);

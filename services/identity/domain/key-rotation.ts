@@ -97,7 +97,8 @@ export class KeyRotation {
   }
 
   /**
-   * Gives a key up at once: no replica signs with it or believes it once this is fulfilled. The active one is replaced.
+   * Gives a key up at once: no replica believes it once this is fulfilled. The active one is replaced. A replica that has
+   * not read of it yet, as it does four times a second, may still sign with it; nobody takes such a token.
    * Answers the keys after that.
    *
    * @throws SigningKeyNotFound; RequestIdReused; SecretUnreadable where the next key does not open: revoke that one first;

@@ -39,6 +39,8 @@ export interface Rotation {
   readonly usedTokenHash: Buffer;
   /** SHA-256 of the one that takes its place. */
   readonly nextTokenHash: Buffer;
+  /** The user's token generation that the answer's access token says. */
+  readonly tokenGeneration: number;
   /** What the use is answered with, sealed. */
   readonly answer: Buffer;
   readonly at: Date;
@@ -50,7 +52,9 @@ export interface RefreshTokenFamilyStore {
   findState(id: Uuid): Promise<RefreshState | null>;
   /**
    * Uses a token up, in one statement: of many who use the same one, under the lock of the family's row, one succeeds.
-   * False, and nothing changed, where the token is not the current one or the family was revoked.
+   * False, and nothing changed, where the token is not the current one, the family was revoked or the user's token
+   * generation is another one: an access token of the old one would be refused, and those who verify offline forget after
+   * a while that it is to be.
    */
   rotate(rotation: Rotation): Promise<boolean>;
 }

@@ -68,7 +68,7 @@ export async function refresh(
         deps.sessionActivity.touch(answer.sessionId, at.getTime());
         return answer;
       }
-      // Somebody else has used the token, or ended the session, since it was read: look again.
+      // Somebody else has used the token, ended the session or changed the user's roles since it was read: look again.
       continue;
     }
     if (
@@ -93,7 +93,7 @@ function goesOn({ sessionPolicy }: RefreshDeps, { family, session, user }: Refre
   );
 }
 
-/** Null where the token is not the current one any more. */
+/** Null where what was read of the family does not hold any more. */
 async function rotate(
   { accessTokens, families }: RefreshDeps,
   { family, user }: RefreshState,
@@ -117,6 +117,7 @@ async function rotate(
     familyId: family.id,
     usedTokenHash: presented.hash,
     nextTokenHash: next.hash,
+    tokenGeneration: user.tokenGeneration,
     answer: sealAnswer(answer, presented.token),
     at,
   });

@@ -7,9 +7,14 @@ export interface RevocationLog {
   from(id: bigint, limit: number): Promise<Revocation[]>;
   /** The last ones, in order. */
   newest(limit: number): Promise<Revocation[]>;
-  /** Those above this id that have not run out, in order. */
+  /** Those above this id that have not run out, by `at` and by the database's clock, in order. */
   unexpiredAfter(id: bigint, at: Date, limit: number): Promise<Revocation[]>;
-  /** Deletes some that have run out, never the last one of all: positions are told by it. @returns how many */
+  /**
+   * Deletes some that have run out by `at` and by the database's clock: no replica's clock alone has any forgotten. The last
+   * one of all stays, and what came last ten minutes ago: who is behind by less finds the position where it was.
+   *
+   * @returns how many
+   */
   deleteExpired(at: Date, limit: number): Promise<number>;
 }
 

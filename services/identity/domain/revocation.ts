@@ -19,6 +19,8 @@ export type NewRevocation = RevocationSubject & {
   /** For example `signed_out`: what watchers are told. */
   readonly reason: string;
   readonly createdAt: Date;
+  /** When the token it is about ends, where that is known: it may have been issued when tokens lasted longer. */
+  readonly tokenExpiresAt?: Date;
 };
 
 /** A revocation as it is kept. */
@@ -34,20 +36,20 @@ export interface Revocations {
   /**
    * Adds revocations to the transaction. Call it last: it takes a lock that all who revoke wait for, until the commit.
    * The unit of work tells every replica's caches after the commit and before its promise is fulfilled.
+   *
+   * @param madeBefore those of others, which are not written but told once more: who made them may have died before
+   *   everybody knew, and what is about to be answered says that they hold.
    */
-  add(revocations: readonly NewRevocation[]): Promise<void>;
+  add(revocations: readonly NewRevocation[], madeBefore?: readonly NewRevocation[]): Promise<void>;
 }
 
 /** Makes every replica refuse what was revoked. */
 export interface RevocationBarrier {
   /** Fulfilled once nobody accepts it any more. Whoever answers that something is revoked has waited for this. */
   enforce(revocations: readonly RevocationSubject[]): Promise<void>;
-  /** The same for what was revoked before this call, whatever it was. Takes longer. */
-  enforceAll(): Promise<void>;
 }
 
 /** Where everything is asked of the database each time, nobody accepts what is revoked once that is committed. */
 export const COMMITTED_IS_ENFORCED: RevocationBarrier = {
   enforce: async () => undefined,
-  enforceAll: async () => undefined,
 };

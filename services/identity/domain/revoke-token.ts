@@ -60,17 +60,22 @@ export async function signOut(
   const verified = await verify(deps, token);
   if (verified === null) return;
   const { sid: sessionId, sub: userId, kid: keyId } = verified.claims;
-  // A token that was taken back must not end a session. One whose session has ended goes on, for everybody to know.
   const [state] = await deps.states.read([{ sessionId, userId, keyId }]);
-  const at = deps.now().getTime();
-  if (state && !isGood(verified.claims, state, deps.sessionPolicy, at)) return;
+  if (!state) {
+    // Whoever ended the session may have died before everybody knew. But the key may be gone too, as one in wrong hands
+    // is: then the token must not end anything.
+    await deps.barrier.enforce([{ kind: 'session', sessionId, userId }]);
+    return;
+  }
+  // A token that was taken back must not end a session.
+  if (!isGood(verified.claims, state, deps.sessionPolicy, deps.now().getTime())) return;
   await endOneSession(deps, { sessionId, userId }, 'signed_out', change);
 }
 
 async function revokeAccessToken(deps: RevokeDeps, token: string, origin: ChangeOrigin): Promise<void> {
   const verified = await verify(deps, token);
   if (verified === null) return;
-  const { sid: sessionId, sub: userId, jti: tokenId, kid: keyId } = verified.claims;
+  const { sid: sessionId, sub: userId, jti: tokenId, kid: keyId, exp } = verified.claims;
   const subject = { kind: 'token', tokenId, sessionId, userId } as const;
   const [state] = await deps.states.read([{ sessionId, userId, keyId }]);
   const at = deps.now();
@@ -90,7 +95,9 @@ async function revokeAccessToken(deps: RevokeDeps, token: string, origin: Change
       at,
     });
     await securityEvents.append(event);
-    await revocations.add([{ ...subject, reason: 'revoked', createdAt: at }]);
+    await revocations.add([
+      { ...subject, reason: 'revoked', createdAt: at, tokenExpiresAt: new Date(exp * 1000) },
+    ]);
   });
 }
 

@@ -1,5 +1,5 @@
 import type { ChangeOrigin } from './change.ts';
-import { endSessions } from './end-sessions.ts';
+import { endUserSessions } from './end-sessions.ts';
 import { UserNotFound } from './errors.ts';
 import { type AnswerCodec, once, type RequestKey } from './idempotency.ts';
 import type { RevokeDeps } from './revoke-session.ts';
@@ -33,17 +33,15 @@ const codec: AnswerCodec<Revoked> = {
  * @throws UserNotFound, RequestIdReused, DatabaseUnavailable
  */
 export async function revokeUserSessions(
-  deps: Pick<RevokeDeps, 'unitOfWork' | 'barrier' | 'now'>,
+  { unitOfWork, now }: Pick<RevokeDeps, 'unitOfWork' | 'now'>,
   { userId, except, origin, requestKey }: UserSessionsRevocation,
 ): Promise<number> {
-  let hasRun = false;
-  const { count } = await once(deps.unitOfWork, requestKey, codec, async (repositories) => {
+  const { count } = await once(unitOfWork, requestKey, codec, async (repositories) => {
     const { sessions, securityEvents } = repositories;
     if (!(await sessions.lockUser(userId))) throw new UserNotFound();
-    hasRun = true;
-    const at = deps.now();
-    const ids = await sessions.listLiveIds(userId, except, at);
-    const ended = await endSessions(repositories, { userId, ids, reason: 'revoked', at }, async (these) => {
+    const at = now();
+    const end = { userId, except, reason: 'revoked', at } as const;
+    const ended = await endUserSessions(repositories, end, async (these) => {
       await securityEvents.append(
         sessionEvent({
           type: 'sessions_revoked',
@@ -56,9 +54,7 @@ export async function revokeUserSessions(
         }),
       );
     });
-    return { userId, count: ended.length };
+    return { userId, count: ended };
   });
-  // Sessions that had ended before: whoever ended them may have died before everybody knew.
-  if (!hasRun || count === 0) await deps.barrier.enforceAll();
   return count;
 }

@@ -22,6 +22,9 @@ export interface Sessions {
    */
   listLiveIds(userId: Uuid, except: Uuid | null, at: Date): Promise<Uuid[]>;
 
+  /** Ids of a user's sessions that were ended after `since`. */
+  listEndedIds(userId: Uuid, since: Date): Promise<Uuid[]>;
+
   /** Ids of a user's sessions that have neither ended nor run out and were last used before `before`. */
   listIdleIds(userId: Uuid, before: Date, at: Date): Promise<Uuid[]>;
 

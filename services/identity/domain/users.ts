@@ -72,7 +72,7 @@ export interface Users {
   restore(state: UserState, at: Date): Promise<User>;
   /**
    * Deletes the row of a deleted user and everything that belongs to it but security events: sessions, families,
-   * devices, one-time tokens, mails, answered requests.
+   * devices, one-time tokens, mails. Of answered requests it forgets the answers.
    */
   erase(state: UserState): Promise<Erasure>;
 }

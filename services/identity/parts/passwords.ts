@@ -38,7 +38,9 @@ export async function openPasswordPolicy(
   return new PasswordPolicy({ minCharacters: config.passwordMinLength, blocklists });
 }
 
+/** Doubled after each failure: it looks at all users, which must not keep a database busy that is too slow for it. */
 const LEARN_AGAIN_MS = 2000;
+const MAX_LEARN_AGAIN_MS = 600_000;
 
 /**
  * Lets refused sign-ins take as long as those to accounts whose hash came from another system, once there are such
@@ -52,14 +54,18 @@ export function startLearningCosts(
 ): void {
   const end = new AbortController();
   const learn = async (): Promise<void> => {
-    while (!end.signal.aborted) {
+    for (
+      let waitMs = LEARN_AGAIN_MS;
+      !end.signal.aborted;
+      waitMs = Math.min(2 * waitMs, MAX_LEARN_AGAIN_MS)
+    ) {
       try {
         await hasher.learnCosts(await credentials.sampleForeignHashes(hasher.prefix), end.signal);
         return;
       } catch (error) {
         if (end.signal.aborted) return;
         logger.debug({ err: error }, 'what stored password hashes cost could not be learned yet');
-        await sleep(LEARN_AGAIN_MS, undefined, { signal: end.signal, ref: false }).catch(() => undefined);
+        await sleep(waitMs, undefined, { signal: end.signal, ref: false }).catch(() => undefined);
       }
     }
   };

@@ -45,7 +45,8 @@ export function openRevocations(
       resources.use(
         new RevocationFeed({
           log,
-          listeners: [keys, ...(cache === null ? [] : [(read: FeedRead) => cache.renew(read)]), watch.listen],
+          // Redis last: the others need not wait for it.
+          listeners: [keys, watch.listen, ...(cache === null ? [] : [(read: FeedRead) => cache.renew(read)])],
           onFailure: (error) => logger.warn({ err: error }, 'revocations can not be read'),
         }),
       );

@@ -74,11 +74,6 @@ export class ActiveSessionsCache implements RevocationBarrier, Disposable {
     await sleep(LEASE_MS + LEASE_SLACK_MS - (performance.now() - startedAt));
   }
 
-  /** As {@link enforce}, for all that is committed already. */
-  async enforceAll(): Promise<void> {
-    await sleep(LEASE_MS + LEASE_SLACK_MS);
-  }
-
   /** What is known here; null for what is not, and where Redis does not answer in time. */
   async read(queries: readonly StateQuery[]): Promise<readonly (Entries | null)[] | null> {
     const prefix = this.#server.facts?.prefix;

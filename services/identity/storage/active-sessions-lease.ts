@@ -10,6 +10,8 @@ const REST_MS = 1_000;
 const MEMORY_MS = 120_000;
 /** Revoked things that are remembered: some 20 MB. */
 const MOST_REMEMBERED = 100_000;
+/** Names in one command: Redis answers nobody else meanwhile, and the budget is for each command. */
+const DELETED_AT_ONCE = 2_000;
 
 export interface CacheLeaseOptions {
   /** Deletes keys by their names; undefined where it is not certain that they are gone. */
@@ -70,14 +72,25 @@ export class CacheLease {
 
   async #deletePending(): Promise<ServerFacts | undefined> {
     const names = [...this.#pending];
-    const facts = await this.#delete(names);
+    const facts = await this.#deleteAll(names);
     if (facts === undefined) return undefined;
     for (const name of names) this.#pending.delete(name);
     if (facts.prefix === this.#prefix) return facts;
     // Somebody may have written these to the new server before they were revoked.
-    const again = await this.#delete([...this.#revoked.keys()]);
+    const again = await this.#deleteAll([...this.#revoked.keys()]);
     this.#prefix = again?.prefix === facts.prefix ? facts.prefix : undefined;
     return this.#prefix === undefined ? undefined : again;
+  }
+
+  /** Undefined where it is not certain that all of them are gone, from one and the same server. */
+  async #deleteAll(names: readonly string[]): Promise<ServerFacts | undefined> {
+    const first = await this.#delete(names.slice(0, DELETED_AT_ONCE));
+    let last = first;
+    for (let from = DELETED_AT_ONCE; from < names.length; from += DELETED_AT_ONCE) {
+      last = await this.#delete(names.slice(from, from + DELETED_AT_ONCE));
+      if (last === undefined || last.prefix !== first?.prefix) return undefined;
+    }
+    return last;
   }
 
   #note(revocations: readonly RevocationSubject[]): void {
@@ -90,6 +103,8 @@ export class CacheLease {
     for (const [name, at] of this.#revoked) {
       if (now - at < MEMORY_MS) break;
       this.#revoked.delete(name);
+      // Its entry has run out by itself: what piles up while Redis is away is no more than this.
+      this.#pending.delete(name);
     }
   }
 }

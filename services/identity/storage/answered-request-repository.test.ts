@@ -133,7 +133,7 @@ test('work that fails leaves no row', async () => {
   expect(await rows()).toEqual([]);
 });
 
-test('old answers are deleted in batches, those of a user at once', async () => {
+test('old answers are deleted in batches, those about a user forgotten', async () => {
   for (const id of ['a', 'b', 'c', 'd']) await answer(keyOf(id));
   await db.rows(
     `update user_service.answered_requests set created_at = now() - interval '25 hours' where request_id <> 'd'`,
@@ -143,6 +143,6 @@ test('old answers are deleted in batches, those of a user at once', async () => 
   expect(await inTransaction(({ answeredRequests }) => answeredRequests.deleteExpired(2))).toBe(2);
   expect(await inTransaction(({ answeredRequests }) => answeredRequests.deleteExpired(2))).toBe(1);
   expect(await rows()).toMatchObject([{ request_id: 'd' }]);
-  await inTransaction(({ answeredRequests }) => answeredRequests.deleteOfUser(USER));
-  expect(await rows()).toEqual([]);
+  await inTransaction(({ answeredRequests }) => answeredRequests.forgetUser(USER));
+  expect(await rows()).toMatchObject([{ request_id: 'd', user_id: null, answer: { answer: null } }]);
 });

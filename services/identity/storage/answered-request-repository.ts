@@ -84,7 +84,12 @@ export class AnsweredRequestRepository implements AnsweredRequests {
     return deleted.length;
   }
 
-  async deleteOfUser(userId: Uuid): Promise<void> {
-    await query(this.#em, 'delete from user_service.answered_requests where user_id = ?', [userId]);
+  async forgetUser(userId: Uuid): Promise<void> {
+    await query(
+      this.#em,
+      `update user_service.answered_requests set answer = '{"answer":null,"revoked":[]}', user_id = null
+       where user_id = ?`,
+      [userId],
+    );
   }
 }

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { InvalidCredentials, RateLimited } from '../domain/errors.ts';
 import { PasswordHasher } from '../domain/password-hasher.ts';
+import { normalizePassword } from '../domain/password-policy.ts';
 import { parseRefreshToken } from '../domain/refresh-token.ts';
 import type { User } from '../domain/user.ts';
 import { PASSWORD, TestIdentity } from './testing-identity.ts';
@@ -131,6 +132,19 @@ describe('with the right password', () => {
       expect(await account()).toMatchObject({ last_login_at: null });
     },
   );
+});
+
+test('of sign-ins at one moment with a hash of another cost, one replaces it and all succeed', async () => {
+  const cheap = new PasswordHasher({ memoryKiB: 8, passes: 1 });
+  const outdated = await cheap.hash(normalizePassword(PASSWORD));
+  await db.rows('update user_service.users set password_hash = $1', [outdated]);
+  const signedIn = await Promise.all(Array.from({ length: 5 }, () => identity.signIn('ada@example.com')));
+  expect(new Set(signedIn.map(({ session }) => session.id)).size).toBe(5);
+  expect(await account()).toMatchObject({
+    failed_login_attempts: 0,
+    password_hash: expect.stringContaining(identity.hasher.prefix),
+  });
+  expect(new Set((await events()).map((event) => event['event_type']))).toEqual(new Set(['login_succeeded']));
 });
 
 describe('refuses, and records why,', () => {

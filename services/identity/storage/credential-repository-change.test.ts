@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { changePassword, type PasswordChange } from '../domain/credentials/change-password.ts';
 import { confirmPasswordReset } from '../domain/credentials/confirm-password-reset.ts';
 import { requestPasswordReset } from '../domain/credentials/request-password-reset.ts';
 import { InvalidCredentials, RateLimited, RequestIdReused, TokenNotUsable } from '../domain/errors.ts';
+import { PasswordHasher } from '../domain/password-hasher.ts';
+import { normalizePassword } from '../domain/password-policy.ts';
 import type { User } from '../domain/user.ts';
 import { DEVICE, email, PASSWORD, TestIdentity } from './testing-identity.ts';
 import { TestMailbox } from './testing-mailbox.ts';
@@ -96,6 +98,20 @@ describe('a user who knows the password', () => {
     await expect(change({}, { ...KEY, mac: Buffer.alloc(32, 2) })).rejects.toBeInstanceOf(RequestIdReused);
   });
 
+  test('changes it although a sign-in hashes the old one anew meanwhile', async () => {
+    const cheap = new PasswordHasher({ memoryKiB: 8, passes: 1 });
+    const outdated = await cheap.hash(normalizePassword(PASSWORD));
+    await db.rows('update user_service.users set password_hash = $1', [outdated]);
+    const hash = identity.hasher.hash.bind(identity.hasher);
+    vi.spyOn(identity.hasher, 'hash').mockImplementationOnce(async (...args) => {
+      await identity.signIn('ada@example.com');
+      return await hash(...args);
+    });
+    await change();
+    await identity.signIn('ada@example.com', NEW_PASSWORD);
+    expect(await account()).toMatchObject({ failed_login_attempts: 0 });
+  });
+
   test.each([
     ['too short', 'short'],
     ['the address', 'ada@example.com'],
@@ -122,6 +138,20 @@ describe('a change with a wrong current password', () => {
     await expect(guess(PASSWORD)).rejects.toEqual(new InvalidCredentials());
     await expect(identity.signIn('ada@example.com')).rejects.toEqual(new InvalidCredentials());
     expect(await account()).toMatchObject({ password_changed_at: null });
+  });
+
+  test('counts also where its request id is taken', async () => {
+    const guessWith = (mac: number, currentPassword: string) =>
+      changePassword(
+        identity,
+        { userId: ada.id, currentPassword, newPassword: NEW_PASSWORD, sessionId: null, device: DEVICE },
+        { ...KEY, mac: Buffer.alloc(32, mac) },
+      );
+    await guessWith(1, PASSWORD);
+    for (let times = 0; times < 5; times += 1) {
+      await expect(guessWith(2, 'wrong')).rejects.toBeInstanceOf(RequestIdReused);
+    }
+    expect(await account()).toMatchObject({ failed_login_attempts: 5, locked_until: expect.any(Date) });
   });
 
   test('does not tell by the policy who the user is', async () => {

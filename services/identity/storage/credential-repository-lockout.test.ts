@@ -189,6 +189,15 @@ describe('a network', () => {
     expect(await events('network_locked')).toEqual([]);
   });
 
+  test('that fails at uneven times counts by the rate too: nothing that drains is lost', async () => {
+    // Three an hour; between two of a pair less drains than one failure.
+    for (let times = 0; times < 40; times += 1) {
+      await guess();
+      identity.ahead += (times % 2 === 0 ? 14 : 26) * MINUTE_MS;
+    }
+    expect(await events('network_locked')).toEqual([]);
+  });
+
   test('that is unknown is one network', async () => {
     for (let times = 0; times < networkThreshold; times += 1) await failed('eve@example.com', null);
     const device = { ...DEVICE, ipAddress: null };

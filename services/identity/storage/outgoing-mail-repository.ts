@@ -100,6 +100,19 @@ export class OutgoingMailRepository implements OutgoingMails, MailQueue {
     await query(this.#em, 'delete from user_service.outgoing_mails where id = ?', [id]);
   }
 
+  /** Drops what is of no use any more: for where no mail is set up and nobody claims. @returns how many */
+  async deleteExpired(at: Date, most: number): Promise<number> {
+    const rows = await query(
+      this.#em,
+      `delete from user_service.outgoing_mails where id in (
+         select id from user_service.outgoing_mails where next_attempt_at <= ? and expires_at <= ?
+         order by next_attempt_at limit ? for update skip locked)
+       returning 1`,
+      [at, at, most],
+    );
+    return rows.length;
+  }
+
   async retryAt(id: Uuid, at: Date): Promise<void> {
     await query(this.#em, 'update user_service.outgoing_mails set next_attempt_at = ? where id = ?', [
       at,

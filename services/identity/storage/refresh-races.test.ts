@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
+import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { withTestClient } from '../../../testing/database-admin.ts';
 import { DatabaseUnavailable, InvalidRefreshToken } from '../domain/errors.ts';
@@ -66,6 +67,29 @@ describe('races', () => {
     expect(
       new Set(identity.revoked.map((each) => (each.kind === 'session' ? each.sessionId : ''))),
     ).toHaveProperty('size', 5);
+  });
+
+  test('a use that began before the roles changed, and is decided after, says the new ones', async () => {
+    const { userId, token } = await identity.signIn();
+    const { families: store } = identity.deps;
+    let changed = false;
+    const answer = await identity.use(token, {
+      ...identity.deps,
+      families: {
+        findState: (id) => store.findState(id),
+        rotate: async (rotation) => {
+          if (!changed) {
+            const change = `update user_service.users set roles = '{admin,user}', token_generation = 2 where id = $1`;
+            await db.rows(change, [userId]);
+          }
+          changed = true;
+          return await store.rotate(rotation);
+        },
+      },
+    });
+    expect(decodeJwt(answer.accessToken.token)).toMatchObject({ gen: 2, roles: ['admin', 'user'] });
+    expect(await identity.families()).toMatchObject([{ generation: 2, revoked_at: null }]);
+    await identity.use(answer.refreshToken.token);
   });
 
   test('a use that began before its session ended, and is decided after, buys nothing', async () => {

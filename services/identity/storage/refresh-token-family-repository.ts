@@ -57,14 +57,22 @@ export class RefreshTokenFamilyRepository implements RefreshTokenFamilies, Refre
     return row === undefined ? null : toState(id, row);
   }
 
-  async rotate({ familyId, usedTokenHash, nextTokenHash, answer, at }: Rotation): Promise<boolean> {
+  async rotate({
+    familyId,
+    usedTokenHash,
+    nextTokenHash,
+    tokenGeneration,
+    answer,
+    at,
+  }: Rotation): Promise<boolean> {
     const rows = await query<{ id: Uuid }>(
       this.#em,
-      `update user_service.refresh_token_families set current_token_hash = ?, previous_token_hash = current_token_hash,
+      `update user_service.refresh_token_families f set current_token_hash = ?, previous_token_hash = current_token_hash,
          previous_answer = ?, rotated_at = ?, last_used_at = ?, generation = generation + 1
        where id = ? and current_token_hash = ? and revoked_at is null
+         and exists (select from user_service.users u where u.id = f.user_id and u.token_generation = ?)
        returning id`,
-      [nextTokenHash, answer, at, at, familyId, usedTokenHash],
+      [nextTokenHash, answer, at, at, familyId, usedTokenHash, tokenGeneration],
     );
     return rows.length === 1;
   }

@@ -36,7 +36,11 @@ export class RevocationLog implements Log {
   }
 
   async unexpiredAfter(id: bigint, at: Date, limit: number): Promise<Revocation[]> {
-    return await this.#rows('where id > ? and expires_at > ? order by id limit ?', [id, at, limit]);
+    return await this.#rows(`where id > ? and expires_at > least(?, now()) order by id limit ?`, [
+      id,
+      at,
+      limit,
+    ]);
   }
 
   async deleteExpired(at: Date, limit: number): Promise<number> {
@@ -44,7 +48,9 @@ export class RevocationLog implements Log {
       this.#em,
       `delete from user_service.revocations where id in (
          select id from user_service.revocations
-         where expires_at <= ? and id < (select max(id) from user_service.revocations)
+         where expires_at <= least(?, now()) and id < (
+           select id from user_service.revocations
+           where created_at <= now() - interval '10 minutes' order by id desc limit 1)
          order by expires_at limit ? for update skip locked)
        returning id`,
       [at, limit],

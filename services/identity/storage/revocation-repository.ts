@@ -5,6 +5,9 @@ import { query } from './sql.ts';
 /** Any number that nothing else in the database locks: the ASCII codes of `optix-rv`, as a bigint. */
 const LOCK_KEY = 0x6f_70_74_69_78_2d_72_76n;
 
+/** Who verifies tokens has another clock, and is lenient besides. */
+const CLOCK_SLACK_MS = 600_000;
+
 /** Revocations in PostgreSQL. */
 export class RevocationRepository implements Revocations {
   readonly #em: EntityManager;
@@ -22,7 +25,8 @@ export class RevocationRepository implements Revocations {
   }
 
   /** @throws DatabaseUnavailable */
-  async add(revocations: readonly NewRevocation[]): Promise<void> {
+  async add(revocations: readonly NewRevocation[], madeBefore: readonly NewRevocation[] = []): Promise<void> {
+    this.#added.push(...madeBefore);
     if (revocations.length === 0) return;
     // Held until the commit, so that ids become visible in their order and a reader never has to look back.
     await query(this.#em, `select pg_advisory_xact_lock(${LOCK_KEY})`, []);
@@ -30,18 +34,24 @@ export class RevocationRepository implements Revocations {
       this.#em,
       `insert into user_service.revocations
          (kind, subject, user_id, session_id, generation, reason, created_at, expires_at)
-       select kind, subject, user_id, session_id, generation, reason, created_at, expires_at
+       select kind, subject, user_id, session_id, generation, reason, created_at,
+         greatest(expires_at, now() + ? * interval '1 millisecond')
        from rows from (jsonb_to_recordset(?::jsonb) as (kind text, subject text, user_id uuid, session_id uuid,
          generation int, reason text, created_at timestamptz, expires_at timestamptz)) with ordinality
          as row(kind, subject, user_id, session_id, generation, reason, created_at, expires_at, place)
        order by place`,
-      [JSON.stringify(revocations.map((revocation) => this.#row(revocation)))],
+      // By the database's clock as well: one whose clock is slow must not have them forgotten too early.
+      [this.#lifetimeMs, JSON.stringify(revocations.map((revocation) => this.#row(revocation)))],
     );
     this.#added.push(...revocations);
   }
 
   #row(revocation: NewRevocation): Record<string, unknown> {
-    const { kind, reason, createdAt } = revocation;
+    const { kind, reason, createdAt, tokenExpiresAt = createdAt } = revocation;
+    const lastsUntil = Math.max(
+      createdAt.getTime() + this.#lifetimeMs,
+      tokenExpiresAt.getTime() + CLOCK_SLACK_MS,
+    );
     return {
       kind,
       subject: subjectOf(revocation),
@@ -50,7 +60,7 @@ export class RevocationRepository implements Revocations {
       generation: kind === 'user' ? revocation.generation : null,
       reason,
       created_at: createdAt,
-      expires_at: new Date(createdAt.getTime() + this.#lifetimeMs),
+      expires_at: new Date(lastsUntil),
     };
   }
 }

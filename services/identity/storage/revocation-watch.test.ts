@@ -154,6 +154,7 @@ describe('a cursor', () => {
       'MQ',
       `${writeCursor(position)}=`,
       Buffer.from('1.2.3').toString('base64url'),
+      Buffer.from('9223372036854775808.1').toString('base64url'),
     ]) {
       expect(readCursor(text)).toBeUndefined();
     }
@@ -219,13 +220,52 @@ test('so many may watch, and a place is free again when a stream ends', async ()
   await Promise.all(streams.map((stream) => stream.next().catch(() => undefined)));
 });
 
+const age = (by: string) =>
+  db.rows(`update user_service.revocations set created_at = now() - interval '1 h', expires_at = ${by}`);
+
 test('what has run out is deleted, but for the last, and not told to those who come', async () => {
   await revoke(2_500);
-  await db.rows(`update user_service.revocations set expires_at = now() - interval '1 s'`);
+  await age(`now() - interval '1 s'`);
   await feed[Symbol.asyncDispose]();
   start(0);
   await expect
     .poll(() => db.rows('select id from user_service.revocations'), { timeout: 5_000 })
     .toEqual([{ id: '2500' }]);
   expect(sessionsOf(await readUntil(watch.watch(null, end.signal), caughtUp))).toEqual([]);
+});
+
+test('a position is there for those who read it just before something newer came', async () => {
+  await revoke(3);
+  await age(`now() - interval '1 s'`);
+  const first = await readUntil(watch.watch(null, end.signal), caughtUp);
+  const position = { id: 3n, createdAt: (await ageOfLast()).getTime() };
+  expect(endOf(first)).toEqual({ id: 0n, createdAt: 0 });
+  const fresh = await revoke(1);
+  await expect(new RevocationLog(db.orm.em).deleteExpired(new Date(), 100)).resolves.toBe(2);
+  const resumed = await readUntil(watch.watch(position, end.signal), caughtUp);
+  expect(sessionsOf(resumed)).toEqual(fresh);
+  expect(resumed[0]?.isSnapshot).toBe(false);
+});
+
+async function ageOfLast(): Promise<Date> {
+  const [row] = await db.rows('select created_at from user_service.revocations order by id desc limit 1');
+  return row?.['created_at'] as Date;
+}
+
+test('a replica whose clock is hours ahead has nothing forgotten, nor one whose clock is slow', async () => {
+  const log = new RevocationLog(db.orm.em);
+  await revoke(2);
+  await db.rows(`update user_service.revocations set created_at = now() - interval '1 h'`);
+  const inHours = new Date(Date.now() + 5 * 3_600_000);
+  expect(await log.deleteExpired(inHours, 100)).toBe(0);
+  expect(await log.unexpiredAfter(0n, inHours, 100)).toHaveLength(2);
+  await identity.unitOfWork.transactional(({ revocations }) =>
+    revocations.add([
+      {
+        ...{ kind: 'session', sessionId: uuidV7() as Uuid, userId: USER, reason: 'revoked' },
+        createdAt: new Date(Date.now() - 5 * 3_600_000),
+      },
+    ]),
+  );
+  expect(await log.unexpiredAfter(0n, new Date(), 100)).toHaveLength(3);
 });

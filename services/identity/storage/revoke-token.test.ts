@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { AccessTokens } from '../domain/access-token.ts';
 import type { SignedIn } from '../domain/authenticate.ts';
 import { introspect } from '../domain/introspect.ts';
 import { createRefreshToken } from '../domain/refresh-token.ts';
@@ -48,6 +49,21 @@ describe('taking back', () => {
     expect(await eventTypes()).toContain('token_revoked');
   });
 
+  test('an access token that lasts longer than tokens do now is not forgotten before its end', async () => {
+    const then = new AccessTokens({
+      keys: identity.signingKeys,
+      ...{ issuer: 'https://identity.example', audience: 'optix', lifetimeSeconds: 86_400 },
+    });
+    const { session, user } = signedIn;
+    const { token, expiresAt } = await then.issue({
+      ...{ userId: user.id, sessionId: session.id, roles: ['user'], generation: 1 },
+    });
+    expect(await isActive(token)).toBe(true);
+    await revokeToken(identity, token, ORIGIN);
+    const [row] = await db.rows('select expires_at > $1 as lasts from user_service.revocations', [expiresAt]);
+    expect(row).toEqual({ lasts: true });
+  });
+
   test('an access token again changes nothing', async () => {
     await revokeToken(identity, signedIn.accessToken.token, ORIGIN);
     await revokeToken(identity, signedIn.accessToken.token, ORIGIN);
@@ -93,6 +109,7 @@ describe('signing out', () => {
   test.each([
     ['was taken back', () => revokeToken(identity, signedIn.accessToken.token, ORIGIN)],
     ['is of an older generation', () => db.rows('update user_service.users set token_generation = 2')],
+    ['is of a key that was given up', () => db.rows('delete from user_service.signing_keys')],
     [
       'has run out',
       async () => {

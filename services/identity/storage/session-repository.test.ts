@@ -146,7 +146,22 @@ describe('revoking', () => {
     expect(await list()).toEqual([]);
     const single = await events('session_revoked');
     expect(counts.reduce((sum, count) => sum + count, 0) + single.length).toBe(10);
-    expect(identity.revoked).toHaveLength(10);
+    expect(await db.rows('select from user_service.revocations')).toHaveLength(10);
+  });
+
+  test('tells again of those that ended just before: whoever ended them may be telling still, or have died', async () => {
+    const ids = (await signInTimes(2)).map(({ id }) => id).toSorted();
+    await revokeSession(identity, ids[0] as Uuid, ORIGIN);
+    identity.revoked.length = 0;
+    const all = { userId: user.id, except: null, origin: ORIGIN, requestKey: null };
+    expect(await revokeUserSessions(identity, all)).toBe(1);
+    const told = () =>
+      identity.revoked.map((revocation) => 'sessionId' in revocation && revocation.sessionId);
+    expect(told().toSorted()).toEqual(ids);
+    identity.revoked.length = 0;
+    expect(await revokeUserSessions(identity, all)).toBe(0);
+    expect(told().toSorted()).toEqual(ids);
+    expect(await db.rows('select from user_service.revocations')).toHaveLength(2);
   });
 
   test('of a use case of its own: only live ones count', async () => {
@@ -162,7 +177,10 @@ describe('revoking', () => {
       );
     expect(await end()).toBe(2);
     expect(await end()).toBe(0);
-    expect(identity.revoked.map(({ reason }) => reason)).toEqual(['password_changed', 'password_changed']);
+    expect(await db.rows('select reason from user_service.revocations')).toEqual([
+      { reason: 'password_changed' },
+      { reason: 'password_changed' },
+    ]);
   });
 });
 

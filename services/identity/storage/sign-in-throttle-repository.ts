@@ -25,6 +25,9 @@ export class SignInThrottleRepository implements NetworkLocks {
    * Counts a failure. Below the threshold the count drains evenly, so that what is locked out is a rate: networks that many
    * people share have failures all day. From the threshold on it does not, or a lock would drain what it is to double.
    *
+   * `last_failure_at` is the moment up to which the count has drained: less than what one failure takes to drain before
+   * the failure itself. Were it the failure's own moment, what drains between failures in quick succession would be lost.
+   *
    * @returns the lock that this failure brought about; null where there is none.
    */
   async recordFailure(
@@ -33,18 +36,24 @@ export class SignInThrottleRepository implements NetworkLocks {
     policy: LockoutPolicy,
   ): Promise<{ readonly until: Date; readonly failures: number } | null> {
     const { threshold, forgetAfterMs } = policy;
+    const forgotten = `greatest(t.last_failure_at, t.locked_until) + ${forgetAfterMs} * interval '1 ms' <= excluded.last_failure_at`;
     const sinceLast = 'extract(epoch from (excluded.last_failure_at - t.last_failure_at)) * 1000';
+    const drained = `floor(greatest(0, ${sinceLast}) * ${threshold} / ${forgetAfterMs})::int`;
     const failures = `case
-      when greatest(t.last_failure_at, t.locked_until) + ${forgetAfterMs} * interval '1 ms' <= excluded.last_failure_at then 1
+      when ${forgotten} then 1
       when t.failures >= ${threshold} then t.failures + 1
-      else greatest(0, t.failures - floor(greatest(0, ${sinceLast}) * ${threshold} / ${forgetAfterMs})::int) + 1
+      else greatest(0, t.failures - ${drained}) + 1
+    end`;
+    const drainedAt = `case
+      when ${forgotten} or t.failures >= ${threshold} or t.failures <= ${drained} then excluded.last_failure_at
+      else t.last_failure_at + ${drained} * ${forgetAfterMs / threshold} * interval '1 ms'
     end`;
     const [row] = await query<{ failures: number; locked_until: TimestampText | null }>(
       this.#em,
       `insert into user_service.sign_in_throttles as t (network, failures, last_failure_at, locked_until)
        select ?, 1, f.at, ${lockUntil('1', 'f.at', policy)} from (values (?::timestamptz)) f (at)
        on conflict (network) do update
-       set failures = ${failures}, last_failure_at = excluded.last_failure_at,
+       set failures = ${failures}, last_failure_at = ${drainedAt},
          locked_until = ${lockUntil(failures, 'excluded.last_failure_at', policy)}
        where t.locked_until is null or t.locked_until <= excluded.last_failure_at
        returning failures, locked_until`,

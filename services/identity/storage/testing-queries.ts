@@ -108,11 +108,13 @@ export const repositoryCalls = (
   'oneTimeTokens.deleteExpired': (em) => new OneTimeTokenRepository(em).deleteExpired(before, 100),
   'outgoingMails.claim': (em) =>
     new OutgoingMailRepository(em, secretBox, true).claim({ at: before, leaseUntil: at, most: 10 }),
+  'outgoingMails.deleteExpired': (em) =>
+    new OutgoingMailRepository(em, secretBox, false).deleteExpired(before, 10),
   'outgoingMails.remove': (em) => new OutgoingMailRepository(em, secretBox, true).remove(known.mail),
   'answeredRequests.claim': (em) => new AnsweredRequestRepository(em, []).claim(key),
   'answeredRequests.keep': (em) => new AnsweredRequestRepository(em, []).keep(key, {}, known.user),
   'answeredRequests.deleteExpired': (em) => new AnsweredRequestRepository(em, []).deleteExpired(100),
-  'answeredRequests.deleteOfUser': (em) => new AnsweredRequestRepository(em, []).deleteOfUser(known.user),
+  'answeredRequests.forgetUser': (em) => new AnsweredRequestRepository(em, []).forgetUser(known.user),
 
   'sessions.find': (em) => new SessionRepository(em).find(known.session),
   'sessions.list': (em) =>

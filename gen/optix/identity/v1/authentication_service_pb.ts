@@ -260,7 +260,8 @@ export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
  */
 export const AuthenticationService: GenService<{
   /**
-   * Creates an account with a password and the role `user`. Opens no session.
+   * Creates an account with a password and the role `user`. Opens no session. Where mail is set up, the user is sent a
+   * token for IdentityService.VerifyEmail.
    *
    * Errors: INVALID_ARGUMENT (with the fields); ALREADY_EXISTS (`EMAIL_ALREADY_REGISTERED`); RESOURCE_EXHAUSTED with
    * RetryInfo where a limit is reached (`RATE_LIMITED`) or the server has more passwords to hash than it can

@@ -1086,7 +1086,7 @@ export type ImportUsersRequest = Message<"optix.identity.v1.ImportUsersRequest">
   emailVerified: boolean;
 
   /**
-   * When the account was created there; the moment of the import where unset.
+   * When the account was created there, in 1970 or later; the moment of the import where unset.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
@@ -1231,7 +1231,9 @@ export const ExportUsersResponseSchema: GenMessage<ExportUsersResponse> = /*@__P
  *
  * Every change takes a `request_id` (https://google.aip.dev/155): 1 to 128 printable ASCII characters that the caller makes up for
  * the change, for example a UUID. The same id sent again by the same caller within 24 hours is answered as the first
- * time and changes nothing more. With another request it is FAILED_PRECONDITION (`REQUEST_ID_REUSED`).
+ * time and changes nothing more; NOT_FOUND (`USER_NOT_FOUND`) where the answer was about a user who was purged since. With
+ * another request it is FAILED_PRECONDITION (`REQUEST_ID_REUSED`). ImportUsers takes none: sent again, it refuses those who
+ * are there already.
  *
  * An `etag` that is set must be the user's current one; otherwise the change is ABORTED (`ETAG_MISMATCH`).
  *
@@ -1299,7 +1301,8 @@ export const IdentityService: GenService<{
    * Changes the fields that the mask names (https://google.aip.dev/134). A changed e-mail address is unverified, and
    * its user is told at the old one.
    *
-   * Errors: ALREADY_EXISTS (`EMAIL_ALREADY_REGISTERED`), ABORTED (`ETAG_MISMATCH`).
+   * Errors: PERMISSION_DENIED (`CALLER_NOT_PERMITTED`) for the address of a user with the role `admin`, where the caller
+   * lacks the scope `users.admin`: who reads the mail of an address can reset the password; ALREADY_EXISTS (`EMAIL_ALREADY_REGISTERED`), ABORTED (`ETAG_MISMATCH`).
    *
    * @generated from rpc optix.identity.v1.IdentityService.UpdateUser
    */
@@ -1418,7 +1421,9 @@ export const IdentityService: GenService<{
   },
   /**
    * Adds users from another system, with the password hashes they have there. Each is added or refused by itself; the
-   * answer says which were refused and why.
+   * answer says which were refused and why. Where the call fails, those before may be there: send the whole import again.
+   *
+   * Errors: RESOURCE_EXHAUSTED (`HASHING_OVERLOADED`), as each new kind of hash is tried once.
    *
    * @generated from rpc optix.identity.v1.IdentityService.ImportUsers
    */
@@ -1429,6 +1434,9 @@ export const IdentityService: GenService<{
   },
   /**
    * Streams all users that a filter selects, by id: a consistent picture of the moment it began. Secrets are no part.
+   * Who takes longer than ten minutes for a message is cut off (UNAVAILABLE).
+   *
+   * Errors: RESOURCE_EXHAUSTED (`TOO_MANY_EXPORTS`) where four run in the process already: each holds a connection.
    *
    * @generated from rpc optix.identity.v1.IdentityService.ExportUsers
    */

@@ -1,3 +1,4 @@
+import { UserNotFound } from '../errors.ts';
 import { type AnswerCodec, once, type RequestKey } from '../idempotency.ts';
 import type { UnitOfWork } from '../unit-of-work.ts';
 
@@ -18,7 +19,8 @@ export async function answeredBefore<T>(
   try {
     return await once(unitOfWork, key, codec, () => Promise.reject(new NotAnswered()));
   } catch (error) {
-    if (error instanceof NotAnswered) return null;
+    // Of an erased user there is no answer any more.
+    if (error instanceof NotAnswered || error instanceof UserNotFound) return null;
     throw error;
   }
 }

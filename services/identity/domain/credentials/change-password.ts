@@ -2,7 +2,7 @@ import { v7 as uuidV7 } from 'uuid';
 import { limitByAddress, limitByUser } from '../attempt-limits.ts';
 import type { Device } from '../device.ts';
 import { endUserSessions } from '../end-sessions.ts';
-import { InvalidCredentials, PasswordRefused } from '../errors.ts';
+import { InvalidCredentials, PasswordRefused, RequestIdReused } from '../errors.ts';
 import { type AnswerCodec, once, type RequestKey } from '../idempotency.ts';
 import type { Limiter } from '../limiter.ts';
 import type { PasswordHasher } from '../password-hasher.ts';
@@ -61,20 +61,37 @@ export async function changePassword(
   await limitByAddress(deps.limiter, 'auth_login', device.ipAddress, signal);
   await requireOpenNetwork(deps, device.ipAddress);
   await limitByUser(deps.limiter, 'auth_login', userId, signal);
+  return await checkAndReplace(deps, change, key, signal);
+}
 
+async function checkAndReplace(
+  deps: ChangePasswordDeps,
+  change: PasswordChange,
+  key: RequestKey | null,
+  signal: AbortSignal | undefined,
+): Promise<PasswordWasChanged> {
+  const { userId, device } = change;
   const account = await deps.credentials.findCredentialsById(userId);
   const checkedHash = account?.passwordHash ?? null;
   const { matches, evenOut } = await deps.hasher.check(change.currentPassword, checkedHash, signal);
   const refusal = account === null ? 'unknown_user' : refusalOf(account, matches, deps.now());
-  const refuse = async (reason: Refusal): Promise<never> => {
+  const count = async (reason: Refusal): Promise<void> => {
     await recordRefusal(deps, { userId: account?.userId ?? null, reason, device });
     await evenOut();
-    throw new InvalidCredentials();
   };
   if (refusal !== null || checkedHash === null) {
-    // A retry comes with a password that is not the current one any more.
-    const answered = await answeredBefore(deps.unitOfWork, key, codec);
-    return answered ?? (await refuse(refusal ?? 'no_password'));
+    const reason = refusal ?? 'no_password';
+    try {
+      // A retry comes with a password that is not the current one any more.
+      const answered = await answeredBefore(deps.unitOfWork, key, codec);
+      if (answered !== null) return answered;
+    } catch (error) {
+      // Counted as well: an id that is taken must not be a way to guess without being counted.
+      if (error instanceof RequestIdReused) await count(reason);
+      throw error;
+    }
+    await count(reason);
+    throw new InvalidCredentials();
   }
 
   const newHash = await hashNew(deps, change, signal);
@@ -84,7 +101,10 @@ export async function changePassword(
       replace(repositories, change, { checkedHash, newHash, at: deps.now() }),
     );
   } catch (error) {
-    if (error instanceof InvalidCredentials) return await refuse('account_changed');
+    if (!(error instanceof InvalidCredentials)) throw error;
+    // A sign-in may have hashed the same password anew meanwhile.
+    if (deps.hasher.needsRehash(checkedHash)) return await checkAndReplace(deps, change, key, signal);
+    await count('account_changed');
     throw error;
   }
 }

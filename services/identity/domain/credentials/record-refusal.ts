@@ -7,6 +7,7 @@ import type { SecurityEvent } from '../security-event.ts';
 import type { Repositories, UnitOfWork } from '../unit-of-work.ts';
 import type { Uuid } from '../uuid.ts';
 import type { LockoutPolicies } from './lockout-policy.ts';
+import { NO_DEVICE } from './no-device.ts';
 
 /** Why a password was refused: for the audit log, never for the caller. */
 export type Refusal =
@@ -100,6 +101,8 @@ async function recordLocks(
     await securityEvents.append({
       ...event,
       userId: null,
+      // The network alone: it is nobody's event, so that no purge would find what tells about the last one who failed.
+      device: { ...NO_DEVICE, ipAddress: event.device.ipAddress },
       id: uuidV7() as Uuid,
       type: 'network_locked',
       severity: 'medium',

@@ -1,4 +1,4 @@
-import { EtagMismatch, LastAdmin, UserNotFound } from '../errors.ts';
+import { LastAdmin, UserNotFound } from '../errors.ts';
 import { once } from '../idempotency.ts';
 import type { User } from '../user.ts';
 import { type HeldUser, holdUser, type UserAdminDeps, type UserChange } from './change-user.ts';
@@ -17,6 +17,23 @@ export interface HeldAdmin extends HeldUser {
  * @throws UserNotFound, EtagMismatch, RequestIdReused, DatabaseUnavailable; whatever `work` throws.
  */
 export async function changeAdmin(
+  deps: UserAdminDeps,
+  change: UserChange,
+  work: (held: HeldAdmin) => Promise<User>,
+): Promise<User> {
+  for (;;) {
+    try {
+      return await tryChange(deps, change, work);
+    } catch (error) {
+      if (!(error instanceof BecameAdmin)) throw error;
+    }
+  }
+}
+
+/** The user became an admin after it was decided that the admins need not be held. Nothing was written. */
+class BecameAdmin extends Error {}
+
+async function tryChange(
   { unitOfWork, now }: UserAdminDeps,
   { id, etag, requestKey }: UserChange,
   work: (held: HeldAdmin) => Promise<User>,
@@ -29,8 +46,7 @@ export async function changeAdmin(
     if (isGuarded) await users.holdAdmins();
     const user = await holdUser(repositories, id, etag);
     if (user.deletedAt !== null) throw new UserNotFound();
-    // Became one in between.
-    if (isActiveAdmin(user) && !isGuarded) throw new EtagMismatch();
+    if (isActiveAdmin(user) && !isGuarded) throw new BecameAdmin();
     const keepAnAdmin = async (): Promise<void> => {
       if (isActiveAdmin(user) && !(await users.hasOtherAdmin(id))) throw new LastAdmin();
     };

@@ -14,7 +14,7 @@ import { userCodec } from './user-codec.ts';
 import { userEvent } from './user-event.ts';
 
 export interface CreateUserDeps extends UserAdminDeps {
-  readonly hasher: Pick<PasswordHasher, 'hash'>;
+  readonly hasher: Pick<PasswordHasher, 'hash' | 'learnCosts'>;
   readonly passwordPolicy: Pick<PasswordPolicy, 'check'>;
 }
 

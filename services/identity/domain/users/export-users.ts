@@ -15,7 +15,7 @@ export interface ExportUsersDeps extends UserAdminDeps {
  * Streams the users that a filter selects as they are at one moment. That it was asked for is in the audit log before the
  * first user leaves.
  *
- * @throws DatabaseUnavailable
+ * @throws TooManyExports, DatabaseUnavailable
  */
 export async function* exportUsers(
   { unitOfWork, now, directory }: ExportUsersDeps,

@@ -1,6 +1,7 @@
 import { v7 as uuidV7 } from 'uuid';
 import type { ChangeOrigin } from '../change.ts';
 import type { Parsed } from '../parsed.ts';
+import type { PasswordHasher } from '../password-hasher.ts';
 import type { ImportedUser } from '../users.ts';
 import type { Uuid } from '../uuid.ts';
 import type { UserAdminDeps } from './change-user.ts';
@@ -10,6 +11,10 @@ import { userEvent } from './user-event.ts';
 const BATCH = 500;
 /** Refusals that are told one by one. */
 const MAX_FAILURES = 1_000;
+
+export interface ImportUsersDeps extends UserAdminDeps {
+  readonly hasher: Pick<PasswordHasher, 'learnCosts'>;
+}
 
 /** A user to import, as it was read. */
 export type ImportCandidate = Omit<ImportedUser, 'id' | 'importedAt' | 'createdAt' | 'emailVerifiedAt'> & {
@@ -40,10 +45,10 @@ export interface ImportOutcome {
  * time, and no transaction while it waits for the stream. Where the stream or the database fails, the batches before stay:
  * the same import again refuses those users as registered already and adds the others.
  *
- * @throws DatabaseUnavailable; what the stream throws; the signal's reason
+ * @throws HashingOverloaded, DatabaseUnavailable; what the stream throws; the signal's reason
  */
 export async function importUsers(
-  deps: UserAdminDeps,
+  deps: ImportUsersDeps,
   candidates: AsyncIterable<Parsed<ImportCandidate>>,
   origin: ChangeOrigin,
   signal: AbortSignal,
@@ -60,6 +65,11 @@ export async function importUsers(
   const flush = async (): Promise<void> => {
     signal.throwIfAborted();
     if (batch.length === 0) return;
+    // Before anybody can try to sign in with them: else the first refusal would tell by its time who came with them.
+    await deps.hasher.learnCosts(
+      batch.flatMap(({ candidate }) => candidate.passwordHash ?? []),
+      signal,
+    );
     const added = await importBatch(deps, batch, origin);
     for (const { index, id } of batch) {
       if (added.has(id)) imported += 1;
@@ -85,7 +95,7 @@ interface Numbered {
 }
 
 async function importBatch(
-  { unitOfWork, now }: UserAdminDeps,
+  { unitOfWork, now }: ImportUsersDeps,
   batch: readonly Numbered[],
   origin: ChangeOrigin,
 ): Promise<ReadonlySet<Uuid>> {

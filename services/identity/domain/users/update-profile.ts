@@ -12,19 +12,24 @@ const MAIL_LIFETIME_MS = 7 * 24 * 3_600_000;
  * user is told there (OWASP ASVS 5.0, 6.3.7); one that only differs in case is the same address. Where nothing differs,
  * nothing is written.
  *
+ * Who can read the mail of an address can reset its account's password. So the address of an admin is for those alone who
+ * could make admins: `requireAdminRights` throws where the caller is none of them.
+ *
  * @throws UserNotFound, EtagMismatch, EmailAlreadyRegistered, RequestIdReused, DatabaseUnavailable
  */
 export async function updateProfile(
   deps: UserAdminDeps,
   change: UserChange,
   changes: ProfileChanges,
+  requireAdminRights: () => void,
 ): Promise<User> {
   return await changeUser(deps, change, async (held) => {
     const { user, repositories, at } = held;
     const fields = changedFields(user, changes);
     if (fields.length === 0) return user;
-    const updated = await repositories.users.updateProfile(user, changes, at);
     const isMoved = changes.email !== undefined && changes.email.normalized !== normalizeEmail(user.email);
+    if (isMoved && user.roles.includes('admin')) requireAdminRights();
+    const updated = await repositories.users.updateProfile(user, changes, at);
     if (isMoved) await leaveOldAddress(held);
     await repositories.securityEvents.append(
       userEvent({

@@ -46,7 +46,7 @@ export interface UserDirectory {
   list(listing: UserListing, after: UserPlace | null, limit: number): Promise<UserPage>;
   /**
    * All users that a filter selects, by id, in batches of 1 to `batch`: as they are at one moment, however long it
-   * takes. Ends what it holds when the consumer stops.
+   * takes. Ends what it holds when the consumer stops. Throws TooManyExports where as many run as may.
    */
   stream(filter: UserFilter, batch: number): AsyncIterable<readonly User[]>;
 }

@@ -178,6 +178,18 @@ describe('UpdateUser (AIP-134)', () => {
       })
     ).user;
 
+  test('the address of an admin takes the scope users.admin: who reads its mail can reset the password', async () => {
+    const writer = identityClient(db, ['users.write', 'users.read']);
+    const admin = await create('eve@example.com', { roles: ['admin'] });
+    const refused = await refusal(writer.updateUser({ user: { id: admin.id, email: 'mine@example.com' } }));
+    expect(refused).toMatchObject({ reason: 'CALLER_NOT_PERMITTED' });
+    expect((await users.getUser({ id: admin.id })).user).toEqual(admin);
+    await writer.updateUser({ user: { id: admin.id, firstName: 'Eve' } });
+    await writer.updateUser({ user: { id, email: 'mine@example.com' } });
+    const { user } = await users.updateUser({ user: { id: admin.id, email: 'new@example.com' } });
+    expect(user).toMatchObject({ email: 'new@example.com', firstName: 'Eve' });
+  });
+
   test('changes the fields that the mask names', async () => {
     expect(await update(['first_name', 'phone'])).toMatchObject({
       email: 'ada@example.com',
@@ -317,15 +329,25 @@ test('an import says what is wrong with each user, and repeats no values; an exp
       { email: 'ADA@example.com' },
       { email: 'eve@example.com', createTime: { seconds: 253_402_300_799n } },
       { email: 'bob@example.com', status: UserStatus.INACTIVE },
+      { email: 'net@example.com', createTime: { seconds: -62_135_596_800n } },
     ]),
   );
   expect(outcome).toMatchObject({
     importedCount: 2n,
-    failedCount: 3n,
+    failedCount: 4n,
     failures: [
       { index: 1n, reason: 'INVALID' },
       { index: 2n, reason: 'EMAIL_ALREADY_REGISTERED' },
-      { index: 3n, reason: 'INVALID', description: 'create_time must not be in the future' },
+      {
+        index: 3n,
+        reason: 'INVALID',
+        description: 'create_time must be in 1970 or later, and not in the future',
+      },
+      {
+        index: 5n,
+        reason: 'INVALID',
+        description: 'create_time must be in 1970 or later, and not in the future',
+      },
     ],
   });
   const description = outcome.failures[0]?.description ?? '';

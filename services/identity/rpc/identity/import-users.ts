@@ -22,6 +22,9 @@ const STATUSES: ReadonlyMap<UserStatus, ImportCandidate['status']> = new Map([
   [UserStatus.SUSPENDED, 'suspended'],
 ]);
 
+/** What is before is a system's word for "never" (the year 1, 1900), and no moment that all time zones can write. */
+const EARLIEST = new Date(0);
+
 /** optix.identity.v1.IdentityService/ImportUsers */
 export function importUsers({
   userAdmin,
@@ -65,8 +68,9 @@ function parseCandidate(request: ImportUsersRequest, now: Date): Parsed<ImportCa
     createdAt: createTime === undefined ? null : take('create_time', parseTimestamp(createTime)),
     status: take('status', parseStatus(request.status)),
   };
-  if (candidate.createdAt && candidate.createdAt > now)
-    problems.push('create_time must not be in the future');
+  if (candidate.createdAt && (candidate.createdAt < EARLIEST || candidate.createdAt > now)) {
+    problems.push('create_time must be in 1970 or later, and not in the future');
+  }
   return problems.length === 0 ? accepted(candidate) : rejected(problems.join('; '));
 }
 

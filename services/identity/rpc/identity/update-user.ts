@@ -12,6 +12,7 @@ import type { ProfileChanges } from '../../domain/users.ts';
 import { takeOrigin } from '../change-origin.ts';
 import { Fields } from '../fields.ts';
 import { requestKeyOf } from '../request-key.ts';
+import { requireScope } from '../require-scope.ts';
 import { userMessage } from '../user-message.ts';
 import { takeProfileChanges } from './profile-changes.ts';
 import { parseUuid } from './user-fields.ts';
@@ -22,7 +23,10 @@ type Context = Pick<IdentityContext, 'userAdmin' | 'requestKeys'>;
 export function updateUser(context: Context): MethodImpl<typeof IdentityService.method.updateUser> {
   return async (request, call) => {
     const { change, changes } = updateOf(context, request, call);
-    return { user: userMessage(await updateProfile(context.userAdmin, change, changes)) };
+    const user = await updateProfile(context.userAdmin, change, changes, () =>
+      requireScope(call, 'users.admin', 'to change the address of an admin'),
+    );
+    return { user: userMessage(user) };
   };
 }
 

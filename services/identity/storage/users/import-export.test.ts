@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseEmail } from '../../domain/email.ts';
+import { TooManyExports } from '../../domain/errors.ts';
 import { accepted, type Parsed, rejected } from '../../domain/parsed.ts';
 import type { PersonName } from '../../domain/person-name.ts';
 import { exportUsers } from '../../domain/users/export-users.ts';
@@ -99,6 +100,16 @@ describe('ImportUsers', () => {
     ]);
   });
 
+  test('refusals of those who came are as slow as all others, from the first one on', async () => {
+    await run(streamOf([candidate('ada@example.com', { passwordHash: BCRYPT })]));
+    const startedAt = performance.now();
+    await (await users.hasher.check('wrong', null)).evenOut();
+    const unknownMs = performance.now() - startedAt;
+    await users.hasher.check('wrong', BCRYPT);
+    const importedMs = performance.now() - startedAt - unknownMs;
+    expect(unknownMs).toBeGreaterThan(importedMs / 2);
+  });
+
   test('500 a transaction, each with its event; equal ones in another batch are refused too', async () => {
     const addresses = Array.from({ length: 1_201 }, (_, index) => `u${index % 1_200}@example.com`);
     const outcome = await run(streamOf(addresses.map((address) => candidate(address))));
@@ -183,6 +194,19 @@ describe('ExportUsers', () => {
         ),
       ).toMatchObject([{ metadata: { caller: 'console', actor: 'op-7', filter: { prefix: true } } }]);
     }
+  });
+
+  test('only so many at a time hold a connection: a further one is refused until one ends', async () => {
+    for (const name of ['a', 'b']) await users.create(`${name}@example.com`);
+    const directory = new StoredUserDirectory(async () => db.orm.em, 2);
+    const open = () => directory.stream({ ...filter, prefix: null }, 1)[Symbol.asyncIterator]();
+    const running = [open(), open()];
+    for (const stream of running) expect((await stream.next()).done).toBe(false);
+    await expect(open().next()).rejects.toBeInstanceOf(TooManyExports);
+    await running[0]?.return?.();
+    const next = open();
+    expect((await next.next()).done).toBe(false);
+    for (const stream of [next, running[1]]) await stream?.return?.();
   });
 
   test('1,200 users come in messages of at most 500', async () => {

@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { EtagMismatch, UserNotDeleted, UserNotFound } from '../../domain/errors.ts';
+import { EtagMismatch, RequestIdReused, UserNotDeleted, UserNotFound } from '../../domain/errors.ts';
 import { deleteUser } from '../../domain/users/delete-user.ts';
 import { purgeUser } from '../../domain/users/purge-user.ts';
 import { ormOptions } from '../mikro-orm.config.ts';
@@ -14,7 +14,6 @@ const TABLES = [
   'trusted_devices',
   'one_time_tokens',
   'outgoing_mails',
-  'answered_requests',
 ];
 
 let db: TestOrm;
@@ -39,8 +38,8 @@ const mail = (userId: string) =>
   );
 
 test('erases the account and all that belongs to it, and nothing of others', async () => {
-  const user = await users.create('ada@example.com', { requestKey: requestKey('a') });
-  const other = await users.create('eve@example.com', { requestKey: requestKey('b') });
+  const user = await users.create('ada@example.com');
+  const other = await users.create('eve@example.com');
   for (const { id } of [user, user, other]) {
     await users.openSession(id);
     await mail(id);
@@ -85,6 +84,24 @@ test('the audit log keeps its entries, without what tells about the person', asy
   });
   const everything = JSON.stringify(await db.rows('select * from user_service.security_events'));
   expect(everything).not.toMatch(/ada@example|fp-1|2001:db8|tests\/1\.0/);
+});
+
+test('answers to requests are forgotten, but a late retry makes nobody anew', async () => {
+  const request = { requestKey: requestKey('a') };
+  const user = await users.create('ada@example.com', request);
+  await users.create('eve@example.com', { requestKey: requestKey('b') });
+  await deleteUser(users, change(user));
+  await purgeUser(users, change(user));
+  expect(
+    await db.rows('select user_id, answer::text from user_service.answered_requests order by request_id'),
+  ).toEqual([
+    { user_id: null, answer: '{"answer": null, "revoked": []}' },
+    { user_id: expect.any(String), answer: expect.stringContaining('eve@example.com') },
+  ]);
+  await expect(users.create('ada@example.com', request)).rejects.toThrow(UserNotFound);
+  const other = { requestKey: requestKey('a', 'another body') };
+  await expect(users.create('ada@example.com', other)).rejects.toThrow(RequestIdReused);
+  expect(await db.rows('select email from user_service.users')).toEqual([{ email: 'eve@example.com' }]);
 });
 
 test('only a deleted user, and only in the state that was seen', async () => {

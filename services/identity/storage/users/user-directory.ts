@@ -1,4 +1,5 @@
 import { type EntityManager, IsolationLevel } from '@mikro-orm/postgresql';
+import { TooManyExports } from '../../domain/errors.ts';
 import type { User } from '../../domain/user.ts';
 import type {
   UserDirectory,
@@ -30,10 +31,16 @@ const CONSUMER_TIMEOUT = '10min';
 /** Users by filter, in PostgreSQL: by keyset, so that the last page costs what the first one does. */
 export class StoredUserDirectory implements UserDirectory {
   readonly #reader: () => Promise<EntityManager>;
+  readonly #maxStreams: number;
+  #streams = 0;
 
-  /** @param reader gives the database to read from: one that has everything that was committed before it was asked for */
-  constructor(reader: () => Promise<EntityManager>) {
+  /**
+   * @param reader gives the database to read from: one that has everything that was committed before it was asked for
+   * @param maxStreams streams at a time: each holds a connection for as long as its consumer takes
+   */
+  constructor(reader: () => Promise<EntityManager>, maxStreams = 4) {
     this.#reader = reader;
+    this.#maxStreams = maxStreams;
   }
 
   async list(listing: UserListing, after: UserPlace | null, limit: number): Promise<UserPage> {
@@ -57,6 +64,16 @@ export class StoredUserDirectory implements UserDirectory {
   }
 
   async *stream(filter: UserFilter, batch: number): AsyncIterable<readonly User[]> {
+    if (this.#streams >= this.#maxStreams) throw new TooManyExports(this.#maxStreams);
+    this.#streams += 1;
+    try {
+      yield* this.#snapshot(filter, batch);
+    } finally {
+      this.#streams -= 1;
+    }
+  }
+
+  async *#snapshot(filter: UserFilter, batch: number): AsyncIterable<readonly User[]> {
     const em = (await this.#reader()).fork();
     await withDatabaseErrors(() =>
       em.begin({ isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true }),

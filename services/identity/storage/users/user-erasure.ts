@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { EtagMismatch } from '../../domain/errors.ts';
 import type { Erasure, UserState } from '../../domain/users.ts';
 import type { Uuid } from '../../domain/uuid.ts';
+import { AnsweredRequestRepository } from '../answered-request-repository.ts';
 import { query } from '../sql.ts';
 
 /** Rows a statement: far below what the statement time-out allows. */
@@ -27,7 +28,7 @@ export async function eraseUser(em: EntityManager, { id, version }: UserState): 
     const deleted = await deleteOwned(em, table, id);
     if (table === 'sessions_history') sessions = deleted;
   }
-  await query(em, 'delete from user_service.answered_requests where user_id = ?', [id]);
+  await new AnsweredRequestRepository(em, []).forgetUser(id);
   const erased = await query(
     em,
     `delete from user_service.users where id = ? and version = ? and deleted_at is not null returning id`,
