@@ -75,10 +75,9 @@ export function rpcError(code: Code, facts: ErrorFacts): ConnectError {
 
 /** The call was given up by its caller or ran out of time. */
 export function isAbort(error: unknown, signal: AbortSignal): boolean {
-  if (!signal.aborted || !(error instanceof Error)) return signal.aborted && error === signal.reason;
-  // The last is what Node's HTTP/1.1 makes of a request whose body its sender broke off.
-  const isBrokenOff = (error as NodeJS.ErrnoException).code === 'ECONNRESET' && error.message === 'aborted';
-  return error === signal.reason || error.name === 'AbortError' || isBrokenOff;
+  return (
+    signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'))
+  );
 }
 
 /** What to tell the caller of a call whose signal was aborted. */
