@@ -1,15 +1,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type RedisTarget, singleRedis } from './redis-target.ts';
 import {
   choiceSetting,
   InvalidSettings,
-  type Setting,
   type SettingValues,
   secretSetting,
   textSetting,
 } from './settings.ts';
 import { isExamplePassword, redisPasswordProblem, redisUrlSetting, redisUrls } from './store-urls.ts';
+import { pemSetting } from './tls-pem-setting.ts';
 
 /** The settings that name a Redis, and how to get in. `doc` says what the service uses it for. */
 export function redisSettings(doc: string) {
@@ -160,31 +159,4 @@ function tlsOptions({ redisTlsCa: ca, redisTlsCert: cert, redisTlsKey: key }: Re
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
-}
-
-/** The content of a file that has to be there at the start; it has no place in a log. */
-function pemSetting(
-  env: string,
-  doc: string,
-  content: string,
-  read: (pem: string) => unknown,
-): Setting<string | undefined> {
-  return secretSetting(env, doc, (path) => {
-    const pem = contentOf(path);
-    try {
-      read(pem);
-    } catch {
-      // What OpenSSL says is of no use to anybody, and the file may hold anything.
-      throw new Error(`must name a file that holds ${content} in PEM`);
-    }
-    return pem;
-  });
-}
-
-function contentOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new Error(`must name a file that can be read (${(error as NodeJS.ErrnoException).code})`);
-  }
 }

@@ -1,8 +1,9 @@
 import type { JSONWebKeySet } from 'jose';
+import type { YamlProblem } from '../yaml-document.ts';
 import { callersSchema, type WrittenCallers } from './callers-schema.ts';
 import { type CertificateIdentity, certificateIdentityKey } from './certificate-callers.ts';
 import type { Policy } from './policy.ts';
-import { readYaml, type YamlProblem } from './yaml-text.ts';
+import { readYaml } from './yaml-text.ts';
 
 /** Where the keys of an issuer are. */
 export type KeySource =

@@ -1,33 +1,5 @@
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  type YAMLError,
-} from 'yaml';
 import type { z } from 'zod';
-
-/** What is wrong at one place of a document. */
-export interface YamlProblem {
-  /** As in `['callers', 0, 'name']`; empty for the whole. */
-  readonly path: readonly PropertyKey[];
-  readonly description: string;
-}
-
-/** A document is good for nothing unless it has no problems. */
-export type YamlReading<T> =
-  | { readonly value: T; readonly problems: readonly [] }
-  /** One line each, `<line>:<column> <field> <what>`, in the order of the text; at most 50. */
-  | { readonly value: undefined; readonly problems: readonly string[] };
-
-/** More would help nobody. */
-const MAX_PROBLEMS = 50;
-/** Times that anchors may be repeated, as the parser counts: it bounds what grows. */
-const MAX_ALIASES = 100;
+import { readYamlDocument, type YamlProblem, type YamlReading } from '../yaml-document.ts';
 
 /**
  * Reads YAML 1.2 (or JSON), one document, checked whole: its form by `schema`, then the rest by `check`. Problems never
@@ -38,40 +10,12 @@ export function readYaml<T>(
   schema: z.ZodType<T>,
   check: (value: T) => readonly YamlProblem[],
 ): YamlReading<T> {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', stringKeys: true, lineCounter: lines });
-  const place = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${line}:${col}`;
-  };
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) return refused(faults.map((fault) => `${place(fault.pos[0])} ${faultText(fault)}`));
-  let data: unknown;
-  try {
-    data = document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    return refused([`1:1 ${(error as Error).message}`]);
-  }
-  const parsed = schema.safeParse(data);
-  const problems = parsed.success ? check(parsed.data) : parsed.error.issues.flatMap(problemsOf);
-  if (parsed.success && problems.length === 0) return { value: parsed.data, problems: [] };
-  const placed = problems.map(({ path, description }) => {
-    const offset = offsetOf(document, path);
-    return { offset, text: [place(offset), pathText(path), description].filter(Boolean).join(' ') };
+  return readYamlDocument(text, (data) => {
+    const parsed = schema.safeParse(data);
+    return parsed.success
+      ? { value: parsed.data, problems: check(parsed.data) }
+      : { value: undefined, problems: parsed.error.issues.flatMap(problemsOf) };
   });
-  return refused(placed.sort((a, b) => a.offset - b.offset).map((each) => each.text));
-}
-
-function refused(problems: readonly string[]): YamlReading<never> {
-  const more = problems.length - MAX_PROBLEMS;
-  const shown = problems.slice(0, MAX_PROBLEMS);
-  return { value: undefined, problems: more > 0 ? [...shown, `and ${more} more problems`] : shown };
-}
-
-function faultText({ code, message }: YAMLError): string {
-  if (code === 'MULTIPLE_DOCS') return 'must be one document';
-  // The rest of the text draws the place, and so repeats what stands there.
-  return message.split(/ at line|\n/)[0] as string;
 }
 
 function problemsOf(issue: z.core.$ZodIssue): readonly YamlProblem[] {
@@ -87,36 +31,4 @@ function descriptionOf(message: string): string {
       start.endsWith('one of ') ? 'must be one of ' : 'must be of the type ',
     )
     .replace(/, received \w+$/, '');
-}
-
-/** `callers[0].certificates[1].uri` */
-function pathText(path: readonly PropertyKey[]): string {
-  let text = '';
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${step}]`;
-    else text += text === '' ? String(step) : `.${String(step)}`;
-  }
-  return text;
-}
-
-/** Where a field stands, or, where it is missing, what it should stand in. */
-function offsetOf(document: Document, path: readonly PropertyKey[]): number {
-  let node: Node | null | undefined = document.contents;
-  let offset = node?.range?.[0] ?? 0;
-  for (const step of path) {
-    if (isAlias(node)) node = node.resolve(document);
-    let next: unknown;
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && key.value === step);
-      if (pair === undefined) break;
-      offset = (pair.key as Node).range?.[0] ?? offset;
-      next = pair.value;
-    } else if (isSeq(node) && typeof step === 'number') {
-      next = node.items[step];
-      offset = (next as Node | undefined)?.range?.[0] ?? offset;
-    }
-    if (next === undefined || next === null) break;
-    node = next as Node;
-  }
-  return offset;
 }

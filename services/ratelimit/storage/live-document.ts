@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import { pathText } from '../../../runtime/yaml-document.ts';
 import { MAX_LIVE_RULES } from '../domain/live-rules.ts';
 import type { Rule } from '../domain/rule.ts';
 import { LiveRulesFull } from '../domain/rule-errors.ts';
-import { pathText, type RulesReading, readRules } from './read-rules.ts';
+import { type RulesReading, readRules } from './read-rules.ts';
 import { writeRule } from './written-rule.ts';
 
 /** The most bytes that the live rules take as a document. */

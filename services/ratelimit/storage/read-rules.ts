@@ -1,20 +1,14 @@
 import type { z } from 'zod';
+import type { YamlProblem } from '../../../runtime/yaml-document.ts';
 import { InvalidRule } from '../domain/errors.ts';
 import { defineRule, type Rule } from '../domain/rule.ts';
 import { ruleSchema, rulesShellSchema } from './rule-schema.ts';
 import { readWrittenRule, salvageRule } from './written-rule.ts';
 
-/** What is wrong at one place of a file or document. */
-export interface RulesProblem {
-  /** As in `['rules', 0, 'limits', 1, 'window']`; empty for the whole. */
-  readonly path: readonly PropertyKey[];
-  readonly description: string;
-}
-
 export interface RulesReading {
   readonly rules: readonly Rule[];
   /** All that is wrong. The rules are good for nothing unless it is empty. */
-  readonly problems: readonly RulesProblem[];
+  readonly problems: readonly YamlProblem[];
 }
 
 /**
@@ -43,7 +37,7 @@ export function readRules(data: unknown, known?: (written: unknown) => Rule | un
 }
 
 /** The rule, or all that is wrong with it. */
-function readRule(written: unknown): Rule | RulesProblem[] {
+function readRule(written: unknown): Rule | YamlProblem[] {
   const parsed = ruleSchema.safeParse(written);
   const ofForm = parsed.success ? [] : problemsOf(parsed.error, []);
   try {
@@ -53,27 +47,17 @@ function readRule(written: unknown): Rule | RulesProblem[] {
     if (!(error instanceof InvalidRule)) throw error;
     const ofBounds = error.faults.map(({ field, description }) => ({ path: pathOf(field), description }));
     // Where the form is wrong the bounds say nothing of what was written.
-    const told = ({ path }: RulesProblem) =>
+    const told = ({ path }: YamlProblem) =>
       ofForm.some((each) => isWithin(path, each.path) || isWithin(each.path, path));
     return [...ofForm, ...ofBounds.filter((each) => !told(each))];
   }
-}
-
-/** `rules[0].limits[1].window` */
-export function pathText(path: readonly PropertyKey[]): string {
-  let text = '';
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${step}]`;
-    else text += text === '' ? String(step) : `.${String(step)}`;
-  }
-  return text;
 }
 
 function isWithin(path: readonly PropertyKey[], outer: readonly PropertyKey[]): boolean {
   return outer.every((step, index) => step === path[index]);
 }
 
-function problemsOf(error: z.ZodError, prefix: readonly PropertyKey[]): RulesProblem[] {
+function problemsOf(error: z.ZodError, prefix: readonly PropertyKey[]): YamlProblem[] {
   return error.issues.flatMap((issue) => {
     const path = [...prefix, ...issue.path];
     if (issue.code !== 'unrecognized_keys') return [{ path, description: descriptionOf(issue.message) }];
