@@ -42,26 +42,35 @@ export class KeyCache {
     this.#options = options;
   }
 
+  /** Whether identity has the key, as far as is known. What is due soon is fetched aside: nobody waits for it. */
+  knows(keyId: string): boolean {
+    if (this.#age > this.#options.refreshMs && this.#mayAsk) void this.#ask();
+    return this.#known(keyId) !== undefined;
+  }
+
   /**
    * The key with this id; null where identity has none.
    *
    * @throws KeysUnknown where the key is not known, or was not confirmed for too long, and identity can't be asked.
    */
   async find(keyId: string): Promise<VerificationKey | null> {
-    const { refreshMs, maxAgeMs, retryMs } = this.#options;
-    const age = performance.now() - this.#answeredAt;
-    const known = age <= maxAgeMs ? this.#keys.get(keyId) : undefined;
-    const mayAsk = performance.now() - this.#askedAt >= retryMs;
-    if (known !== undefined) {
-      // What is due soon is fetched aside: nobody waits for it.
-      if (age > refreshMs && mayAsk) void this.#ask();
-      return known;
-    }
-    if (mayAsk || this.#asking !== undefined) await this.#ask();
-    const found = performance.now() - this.#answeredAt <= maxAgeMs ? this.#keys.get(keyId) : undefined;
+    if (!this.knows(keyId) && (this.#mayAsk || this.#asking !== undefined)) await this.#ask();
+    const found = this.#known(keyId);
     if (found !== undefined) return found;
     if (this.#failure !== undefined) throw new KeysUnknown({ cause: this.#failure });
     return null;
+  }
+
+  #known(keyId: string): VerificationKey | undefined {
+    return this.#age <= this.#options.maxAgeMs ? this.#keys.get(keyId) : undefined;
+  }
+
+  get #age(): number {
+    return performance.now() - this.#answeredAt;
+  }
+
+  get #mayAsk(): boolean {
+    return performance.now() - this.#askedAt >= this.#options.retryMs;
   }
 
   /** All who need the keys at once share one call. Never rejects: the failure is kept for those who ask. */

@@ -1,4 +1,6 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -138,6 +140,34 @@ describe('keys', () => {
     tests.service.down();
     const error = await tests.failureOf(tests.connect({ whenStale: 'accept' }), await tests.service.issue());
     expect(error).toBeInstanceOf(KeysUnknown);
+  });
+
+  test('are not waited for longer than two seconds where identity hangs', async () => {
+    const { service } = tests;
+    // Reads, and never answers.
+    const sockets = new Set<Socket>();
+    const hanging = createServer((socket) => sockets.add(socket.resume())).listen(0, '127.0.0.1');
+    await once(hanging, 'listening');
+    const address = `127.0.0.1:${(hanging.address() as AddressInfo).port}`;
+    const verifier = tests.connect({ address });
+    const startedAt = performance.now();
+    expect(await tests.failureOf(verifier, await service.issue())).toBeInstanceOf(KeysUnknown);
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+    for (const socket of sockets) socket.destroy();
+    hanging.close();
+  });
+
+  test('that were withdrawn are gone for tokens that were seen before too, once they were asked for again', async () => {
+    const verifier = await tests.connectFresh({ keyRefreshMs: 100, keyRetryMs: 0 });
+    const token = await tests.service.issue();
+    await verifier.verify(token);
+    await tests.service.addKey('EdDSA');
+    tests.service.keys.pop();
+    await sleep(150);
+    await verifier.verify(token);
+    await until(() => tests.service.calls.getJwks >= 2);
+    await sleep(50);
+    expect(await tests.reasonOf(verifier, token)).toBe('unknown_key');
   });
 
   test('that were withdrawn are gone after the refresh', async () => {

@@ -80,7 +80,7 @@ class Verifier implements TokenVerifier {
   readonly #keys: KeyCache;
   readonly #revocations = new RevocationList();
   readonly #watch: RevocationWatch;
-  /** Tokens whose signature and claims are good, oldest first. Time and revocations are looked at with each use. */
+  /** Tokens whose signature and claims are good, oldest first. Key, time and revocations are looked at with each use. */
   readonly #good = new Map<string, VerifiedToken>();
   readonly #resources = new DisposableStack();
 
@@ -109,7 +109,8 @@ class Verifier implements TokenVerifier {
   }
 
   async verify(token: string): Promise<VerifiedToken> {
-    const read = this.#good.get(token) ?? (await this.#read(token));
+    const seen = this.#good.get(token);
+    const read = seen !== undefined && this.#keys.knows(seen.keyId) ? seen : await this.#read(token);
     this.#checkTime(read);
     // Looked at after everything that takes time: nothing comes between this and the answer.
     const reason = this.#revocations.reasonFor(read);
