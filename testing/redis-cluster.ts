@@ -118,13 +118,7 @@ async function startNode(
   nodeTimeoutMs: number,
   resources: AsyncDisposableStack,
 ): Promise<{ readonly node: ClusterNode; readonly busPort: number }> {
-  const busPort = await freePort();
-  const server = await startRedis({
-    args: [
-      ...['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`],
-      ...['--cluster-node-timeout', `${nodeTimeoutMs}`, '--repl-diskless-sync-delay', '0'],
-    ],
-  });
+  const { server, busPort } = await startServer(nodeTimeoutMs);
   resources.defer(async () => {
     server.kill('SIGKILL');
     await server.stop();
@@ -135,6 +129,24 @@ async function startNode(
   resources.defer(() => admin.disconnect());
   const id = await admin.cluster('MYID');
   return { node: { server, admin, id, address: `127.0.0.1:${server.port}` }, busPort };
+}
+
+/** A port that was free may be taken by the time the server gets to it: then it tries another one. */
+async function startServer(
+  nodeTimeoutMs: number,
+  triesLeft = 5,
+): Promise<{ readonly server: RedisServer; readonly busPort: number }> {
+  const busPort = await freePort();
+  const args = [
+    ...['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`],
+    ...['--cluster-node-timeout', `${nodeTimeoutMs}`, '--repl-diskless-sync-delay', '0'],
+  ];
+  try {
+    return { server: await startRedis({ args }), busPort };
+  } catch (error) {
+    if (triesLeft === 1 || !(error as Error).message.includes('Address already in use')) throw error;
+    return await startServer(nodeTimeoutMs, triesLeft - 1);
+  }
 }
 
 function living(nodes: readonly ClusterNode[]): ClusterNode {
