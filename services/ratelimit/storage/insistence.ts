@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Redis, ReplyError } from 'ioredis';
 import type { RedisNode } from './redis-node.ts';
 import type { RedisNodes } from './redis-nodes.ts';
+import { StoreUnavailable } from './store-errors.ts';
 import { withinBudget } from './within-budget.ts';
 
 /** A command, by the connection that it is to go by. `withSource`: Redis does not know the script by its SHA-1. */
@@ -30,7 +31,7 @@ export function isApart(error: unknown): boolean {
  *
  * @param from the node that refused
  * @param deadlineMs by performance.now()
- * @throws whatever the command failed with last
+ * @throws whatever the command failed with last; where that was the deadline, it names the last refusal too
  */
 export async function insist(
   nodes: RedisNodes,
@@ -67,6 +68,9 @@ export async function insist(
     try {
       return await withinBudget(call(node.client, withSource), leftMs);
     } catch (error) {
+      // What was left of the budget can be next to nothing: the refusal before is what took it.
+      if (error instanceof StoreUnavailable)
+        throw new StoreUnavailable(`${error.message}, after ${last.message}`);
       if (!isRefusal(error)) throw error;
       last = error;
     }
