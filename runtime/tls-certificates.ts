@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsOptions as NodeTlsOptions, Server, TLSSocket } from 'node:tls';
 import type { Logger } from './logger.ts';
+import { repeat } from './timers.ts';
 import { tlsContext, tlsServerOptions } from './tls-context.ts';
 import { FailedHandshakes } from './tls-failures.ts';
 import {
@@ -43,7 +43,7 @@ export class TlsCertificates implements AsyncDisposable {
     this.#settled = this.#files;
     logger.info(facts(this.#files), 'TLS certificate');
     this.#warnOfExpiry();
-    this.#loop = this.#run(everyMs);
+    this.#loop = repeat(everyMs, this.#stop.signal, () => this.#look());
   }
 
   /** What a server of Node is made with, which then is given to {@link serve}. */
@@ -79,14 +79,6 @@ export class TlsCertificates implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-  }
-
-  async #run(everyMs: number): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await sleep(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) this.#look();
-    }
   }
 
   #look(): void {

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logger.ts';
+import { repeat } from '../timers.ts';
 import { type CallersFile, fingerprintOf, InvalidCallersFile, readCallersFile } from './callers-file.ts';
 import type { Policy } from './policy.ts';
 
@@ -37,20 +37,12 @@ export class CallersFileWatch implements AsyncDisposable {
     this.#options = options;
     this.#paths = options.current.paths;
     this.#taken = options.current.fingerprint;
-    this.#loop = this.#run();
+    this.#loop = repeat(options.everyMs ?? 300, this.#stop.signal, () => this.#look());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await sleep(this.#options.everyMs ?? 300, undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.#look();
-    }
   }
 
   async #look(): Promise<void> {

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidV7 } from 'uuid';
 import type { Logger } from '../logger.ts';
+import { pause, repeat } from '../timers.ts';
 import type { Caller } from './caller.ts';
 import type { ApiKeys } from './caller-directory.ts';
 import { isGood, keyDigest, newKeyText, type StoredCallerKey } from './caller-key.ts';
@@ -80,16 +80,16 @@ export class ManagedKeys implements ApiKeys, AsyncDisposable {
   /** Reads the keys for the first time, `withinMs` at most, and goes on looking from then on. Never rejects. */
   async start(withinMs: number): Promise<void> {
     const deadline = performance.now() + withinMs;
-    const late = sleep(withinMs, undefined, { ref: false, signal: this.#stop.signal }).catch(() => undefined);
+    const late = pause(withinMs, this.#stop.signal);
     const first = (async () => {
       while (!this.#stop.signal.aborted && !(await this.#look()) && performance.now() < deadline) {
-        await this.#pause(RETRY_MS);
+        await pause(RETRY_MS, this.#stop.signal);
       }
     })();
     await Promise.race([first, late]);
     this.#loops = Promise.all([
-      first.then(() => this.#repeat(POLL_MS, () => this.#look())),
-      this.#repeat(this.#options.noteUseMs ?? NOTE_USE_MS, () => this.#noteUse()),
+      first.then(() => repeat(POLL_MS, this.#stop.signal, () => this.#look())),
+      repeat(this.#options.noteUseMs ?? NOTE_USE_MS, this.#stop.signal, () => this.#noteUse()),
     ]);
   }
 
@@ -218,17 +218,6 @@ export class ManagedKeys implements ApiKeys, AsyncDisposable {
       logger.warn({ reason }, 'times of use of caller keys are not noted yet');
       for (const [id, at] of used) if (!this.#used.has(id)) this.#used.set(id, at);
     }
-  }
-
-  async #repeat(everyMs: number, work: () => Promise<unknown>): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      await this.#pause(everyMs);
-      if (!this.#stop.signal.aborted) await work();
-    }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { ref: false, signal: this.#stop.signal }).catch(() => undefined);
   }
 }
 

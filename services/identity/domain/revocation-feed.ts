@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../../runtime/timers.ts';
 import type { Revocation } from './revocation.ts';
 
 /** Revocations in the order of their commits. */
@@ -88,8 +88,7 @@ export class RevocationFeed implements AsyncDisposable {
         if (!failing) onFailure(error);
         failing = true;
       }
-      // Its rejection is the end.
-      await sleep(intervalMs, undefined, { signal: this.#end.signal, ref: false }).catch(() => undefined);
+      await pause(intervalMs, this.#end.signal);
     }
   }
 

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../runtime/logger.ts';
+import { pause } from '../../../runtime/timers.ts';
 import { DatabaseUnavailable } from '../domain/errors.ts';
 import { type Mailer, MailNotTaken, MailRefused, type RenderedMail } from '../domain/mailer.ts';
 import type { MailMessage, MailQueue, QueuedMail, ResetRequest } from '../domain/outgoing-mail.ts';
@@ -75,8 +75,7 @@ export class MailDelivery implements AsyncDisposable {
   async #rest(): Promise<void> {
     const rested = new AbortController();
     const signal = AbortSignal.any([this.#stopping.signal, rested.signal]);
-    const poll = sleep(this.#options.pollMs, undefined, { signal, ref: false }).catch(() => undefined);
-    await Promise.race([poll, this.#wake.promise]);
+    await Promise.race([pause(this.#options.pollMs, signal), this.#wake.promise]);
     rested.abort();
     this.#wake = Promise.withResolvers<void>();
   }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../runtime/logger.ts';
 import { InvalidSettings } from '../../../runtime/settings.ts';
+import { pause } from '../../../runtime/timers.ts';
 import { type IdentityConfig, settings } from '../config.ts';
 import type { PasswordBlocklist } from '../domain/password-blocklist.ts';
 import { loadCommonPasswords } from '../domain/password-blocklist-common.ts';
@@ -65,7 +65,7 @@ export function startLearningCosts(
       } catch (error) {
         if (end.signal.aborted) return;
         logger.debug({ err: error }, 'what stored password hashes cost could not be learned yet');
-        await sleep(waitMs, undefined, { signal: end.signal, ref: false }).catch(() => undefined);
+        await pause(waitMs, end.signal);
       }
     }
   };

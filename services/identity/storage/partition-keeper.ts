@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { pause } from '../../../runtime/timers.ts';
 import { query } from './sql.ts';
 
 /** Tables that are partitioned by the time in their ids: a partition a month of UTC. */
@@ -38,8 +38,7 @@ export class PartitionKeeper implements AsyncDisposable {
     const { intervalMs = 3_600_000, retryMs = 60_000 } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const pause = (await this.#ensure()) ? intervalMs : retryMs;
-      await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
+      await pause((await this.#ensure()) ? intervalMs : retryMs, signal);
     }
   }
 

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../runtime/logger.ts';
+import { repeat } from '../../../runtime/timers.ts';
 import type { Rule } from '../domain/rule.ts';
 import { InvalidRuleFile, loadRuleFile, parseRuleFile } from './rule-file.ts';
 
@@ -35,20 +35,12 @@ export class RuleFileWatch implements AsyncDisposable {
     this.#options = options;
     this.#settled = options.content;
     this.#seen = options.content;
-    this.#loop = this.#run();
+    this.#loop = repeat(options.everyMs ?? 200, this.#stop.signal, () => this.#look());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await sleep(this.#options.everyMs ?? 200, undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.#look();
-    }
   }
 
   async #look(): Promise<void> {
