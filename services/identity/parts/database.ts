@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import type { Logger } from '../../../runtime/logger.ts';
 import { StoreMonitor } from '../../../runtime/store-monitor.ts';
 import type { IdentityConfig } from '../config.ts';
+import { closeOrm } from '../storage/close-orm.ts';
 import { DatabaseProbe } from '../storage/database-probe.ts';
 import { type DatabaseSettings, ormOptions } from '../storage/mikro-orm.config.ts';
 import { PartitionKeeper } from '../storage/partition-keeper.ts';
@@ -46,7 +46,10 @@ export async function openDatabase(
       },
     }),
   );
-  resources.defer(async () => await closeWithin(orm, CLOSE_TIMEOUT_MS, logger));
+  resources.defer(async () => {
+    if (await closeOrm(orm, CLOSE_TIMEOUT_MS)) return;
+    logger.warn({ timeout_ms: CLOSE_TIMEOUT_MS }, 'database connections did not close in time');
+  });
   const { replicas } = resources.use(await openReadReplicas(config.databaseReplicaUrls ?? [], settings));
   const reads = new ReadRouter({
     primary: orm.em,
@@ -79,12 +82,4 @@ export async function openDatabase(
     }),
   );
   return { orm, reads, monitor };
-}
-
-/** Waits for connections in use to come back, but not for ever: one to a server that hangs never does. */
-async function closeWithin(orm: MikroORM, timeoutMs: number, logger: Logger): Promise<void> {
-  const closed = orm.close().then(() => 'closed' as const);
-  const outcome = await Promise.race([closed, sleep(timeoutMs, 'late' as const, { ref: false })]);
-  if (outcome === 'late')
-    logger.warn({ timeout_ms: timeoutMs }, 'database connections did not close in time');
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
+import { closeOrm } from './close-orm.ts';
 import { type DatabaseSettings, ormOptions } from './mikro-orm.config.ts';
 import type { Replica } from './read-router.ts';
 
@@ -8,7 +8,7 @@ export interface ReadReplicas extends AsyncDisposable {
   readonly replicas: readonly Replica[];
 }
 
-/** How long the end of the process may wait for connections to close: one to a server that hangs never does. */
+/** How long the end of the process may wait for connections to close. */
 const CLOSE_TIMEOUT_MS = 3000;
 
 /**
@@ -33,8 +33,7 @@ export async function openReadReplicas(
   return {
     replicas: opened.map(({ name, em }) => ({ name, em })),
     async [Symbol.asyncDispose]() {
-      const closed = Promise.allSettled(opened.map(({ orm }) => orm.close()));
-      await Promise.race([closed, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+      await Promise.allSettled(opened.map(({ orm }) => closeOrm(orm, CLOSE_TIMEOUT_MS)));
     },
   };
 }
