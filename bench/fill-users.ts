@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 
 /** What 1 in 10 users are, so that a filter has something to find. */
-export const FILTERED_STATUS = 'suspended';
+const FILTERED_STATUS = 'suspended';
 
 /**
  * Adds users by SQL, a second apart up to now, and tells the planner. Addresses and names are hexadecimal digits in no

@@ -1,7 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { mountOnGrpc } from '../runtime/grpc-mount.ts';
-import { identityTable } from '../services/identity/rpc/identity/testing-identity-service.ts';
+import { testIdentityTable } from '../services/identity/rpc/identity/testing-identity-service.ts';
 import { openTestOrm, type TestOrm } from '../services/identity/storage/testing-orm.ts';
 import { usersCommand } from './commands/users.ts';
 import { UsageError } from './usage.ts';
@@ -11,7 +11,7 @@ const server = new Server();
 let address: string;
 beforeAll(async () => {
   db = await openTestOrm();
-  mountOnGrpc(server, identityTable(db));
+  mountOnGrpc(server, testIdentityTable(db));
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),

@@ -63,24 +63,7 @@ export const rules: readonly RequestRules[] = [batchIntrospectTokensRules];
 /** Every RPC of the service and its handler. */
 export function serviceTables(context: IdentityContext): readonly ServiceTable[] {
   return [
-    serviceTable(IdentityService, {
-      createUser: createUser(context),
-      getUser: getUser(context),
-      batchGetUsers: batchGetUsers(context),
-      listUsers: listUsers(context),
-      updateUser: updateUser(context),
-      deleteUser: deleteUser(context),
-      undeleteUser: undeleteUser(context),
-      purgeUser: purgeUser(context),
-      suspendUser: suspendUser(context),
-      reactivateUser: reactivateUser(context),
-      unlockUser: unlockUser(context),
-      updateUserRoles: updateUserRoles(context),
-      sendEmailVerification: sendEmailVerification(context),
-      verifyEmail: verifyEmail(context),
-      importUsers: importUsers(context),
-      exportUsers: exportUsers(context),
-    }),
+    identityTable(context),
     serviceTable(AuthenticationService, {
       register: register(context),
       authenticate: authenticate(context),
@@ -118,4 +101,32 @@ export function serviceTables(context: IdentityContext): readonly ServiceTable[]
       revokeSigningKey: revokeSigningKey(context),
     }),
   ];
+}
+
+/** What IdentityService's handlers work with. */
+export type IdentityServiceContext = Pick<
+  IdentityContext,
+  'users' | 'directory' | 'pageTokens' | 'userAdmin' | 'verification' | 'requestKeys'
+>;
+
+/** IdentityService and its handlers. */
+export function identityTable(context: IdentityServiceContext): ServiceTable {
+  return serviceTable(IdentityService, {
+    createUser: createUser(context),
+    getUser: getUser(context),
+    batchGetUsers: batchGetUsers(context),
+    listUsers: listUsers(context),
+    updateUser: updateUser(context),
+    deleteUser: deleteUser(context),
+    undeleteUser: undeleteUser(context),
+    purgeUser: purgeUser(context),
+    suspendUser: suspendUser(context),
+    reactivateUser: reactivateUser(context),
+    unlockUser: unlockUser(context),
+    updateUserRoles: updateUserRoles(context),
+    sendEmailVerification: sendEmailVerification(context),
+    verifyEmail: verifyEmail(context),
+    importUsers: importUsers(context),
+    exportUsers: exportUsers(context),
+  });
 }

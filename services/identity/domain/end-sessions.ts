@@ -26,10 +26,7 @@ export interface SessionsToEnd {
 }
 
 /** What ending sessions needs of a transaction. */
-export type EndSessionsRepositories = Pick<
-  Repositories,
-  'sessions' | 'refreshTokenFamilies' | 'revocations' | 'users'
->;
+export type EndSessionsRepositories = Pick<Repositories, 'sessions' | 'refreshTokenFamilies' | 'revocations'>;
 
 /** Far longer than anybody needs to tell every replica of a revocation, or clocks differ. */
 const ENDED_LATELY_MS = 600_000;
@@ -69,7 +66,7 @@ export async function endUserSessions(
  * @throws DatabaseUnavailable
  */
 export async function endSessions(
-  repositories: Omit<EndSessionsRepositories, 'users'>,
+  repositories: EndSessionsRepositories,
   { ids, ...end }: SessionEnd & { readonly ids: readonly Uuid[] },
   record: (ended: readonly Uuid[]) => Promise<void> = async () => undefined,
 ): Promise<readonly Uuid[]> {

@@ -137,7 +137,7 @@ export class ActiveSessionsCache implements RevocationBarrier, Disposable {
 }
 
 /** The texts that a state is kept as. */
-export function writeEntries({ session, user }: LiveState): Entries {
+function writeEntries({ session, user }: LiveState): Entries {
   const { userId, expiresAt, lastActivityAt, mfaVerified, revokedTokens } = session;
   return [
     JSON.stringify([userId, expiresAt, lastActivityAt, mfaVerified, revokedTokens]),

@@ -6,12 +6,17 @@ import { InvalidCredentials, RateLimited, RequestIdReused, TokenNotUsable } from
 import { PasswordHasher } from '../domain/password-hasher.ts';
 import { normalizePassword } from '../domain/password-policy.ts';
 import type { User } from '../domain/user.ts';
-import { DEVICE, email, PASSWORD, TestIdentity } from './testing-identity.ts';
-import { TestMailbox } from './testing-mailbox.ts';
+import {
+  accountIn,
+  eventsIn,
+  freshAccount,
+  KEY,
+  liveSessionsIn,
+  NEW_PASSWORD,
+} from './testing-credentials.ts';
+import { DEVICE, email, PASSWORD, type TestIdentity } from './testing-identity.ts';
+import type { TestMailbox } from './testing-mailbox.ts';
 import { openTestOrm, type TestOrm } from './testing-orm.ts';
-
-const NEW_PASSWORD = 'a quite different horse';
-const KEY = { caller: 'web', rpc: 'Change', requestId: 'r1', mac: Buffer.alloc(32, 1) };
 
 let db: TestOrm;
 let identity: TestIdentity;
@@ -22,25 +27,12 @@ beforeAll(async () => {
 });
 afterAll(() => db[Symbol.asyncDispose]());
 beforeEach(async () => {
-  await db.rows(
-    `truncate user_service.users, user_service.signing_keys, user_service.sign_in_throttles,
-       user_service.answered_requests cascade`,
-  );
-  identity = new TestIdentity(db);
-  ada = await identity.register('Ada@example.com');
-  await db.rows('truncate user_service.security_events, user_service.outgoing_mails');
-  mailbox = new TestMailbox(db, identity);
+  ({ identity, mailbox, ada } = await freshAccount(db));
 });
 
-const account = async () => (await db.rows('select * from user_service.users'))[0];
-const events = () =>
-  db.rows(
-    `select * from user_service.security_events where event_type not like 'login%' order by created_at, id`,
-  );
-const liveSessions = async () => {
-  const rows = await db.rows('select id from user_service.sessions_history where terminated_at is null');
-  return rows.map(({ id }) => id);
-};
+const account = () => accountIn(db);
+const events = () => eventsIn(db);
+const liveSessions = () => liveSessionsIn(db);
 
 describe('a user who knows the password', () => {
   const change = (changes: Partial<PasswordChange> = {}, key: typeof KEY | null = null) =>

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/postgresql';
+import { defineEntity, p } from '@mikro-orm/postgresql';
 import { ROLES, USER_STATUSES } from '../domain/user.ts';
 
 /**
@@ -98,5 +98,3 @@ export const UserEntity = defineEntity({
     version: p.integer().version(),
   },
 });
-
-export type UserRow = InferEntity<typeof UserEntity>;

@@ -66,7 +66,7 @@ export const MAX_LIMITS = 8;
 export const MAX_BYPASS_ROLES = 32;
 export const MAX_OVERRIDES = 10_000;
 /** Patterns are tried one by one. */
-export const MAX_PATTERNS = 100;
+const MAX_PATTERNS = 100;
 export const RULE_NAME = /^[A-Za-z0-9_.:/-]{1,128}$/;
 
 const MODES: readonly string[] = ['ENFORCED', 'SHADOW', 'UNLIMITED', 'DISABLED'];

@@ -7,7 +7,7 @@ import { type RulesReading, readRules } from './read-rules.ts';
 import { writeRule } from './written-rule.ts';
 
 /** The most bytes that the live rules take as a document. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
 /** All live rules as they are kept. */
 export interface LiveDocument {

@@ -21,7 +21,7 @@ import { withinBudget } from './within-budget.ts';
 
 /** No limit's key begins so: those have an endpoint before `:{`. */
 export const LIVE_RULES_KEY = 'ratelimit:{rules}';
-export const LIVE_RULES_CHANNEL = 'ratelimit:rules';
+const LIVE_RULES_CHANNEL = 'ratelimit:rules';
 
 const PUT = readFileSync(new URL('./put-live-rules.lua', import.meta.url), 'utf8');
 const POLL_MS = 500;

@@ -1,7 +1,7 @@
 import type { Fields } from '../fields.ts';
 
 /** The longest token that is looked at. */
-export const MAX_TOKEN_BYTES = 8192;
+const MAX_TOKEN_BYTES = 8192;
 
 /** Reads a token that must be there; whether it is one at all is looked at later. */
 export function takeToken(fields: Fields, field: string, token: string): string {
