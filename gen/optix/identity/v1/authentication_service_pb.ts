@@ -2,21 +2,21 @@
 // @generated from file optix/identity/v1/authentication_service.proto (package optix.identity.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Device, Session } from "./session_pb.ts";
 import { file_optix_identity_v1_session } from "./session_pb.ts";
 import type { User } from "./user_pb.ts";
 import { file_optix_identity_v1_user } from "./user_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file optix/identity/v1/authentication_service.proto.
  */
 export const file_optix_identity_v1_authentication_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcHRpeC9pZGVudGl0eS92MS9hdXRoZW50aWNhdGlvbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSKnAQoPUmVnaXN0ZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhIKCmZpcnN0X25hbWUYAyABKAkSEQoJbGFzdF9uYW1lGAQgASgJEg0KBXBob25lGAUgASgJEikKBmRldmljZRgGIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZRISCgpyZXF1ZXN0X2lkGAcgASgJIjkKEFJlZ2lzdGVyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIiYQoTQXV0aGVudGljYXRlUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2UiqAIKFEF1dGhlbnRpY2F0ZVJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEhIKCnRva2VuX3R5cGUYAyABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9ChlyZWZyZXNoX3Rva2VuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdzZXNzaW9uGAYgASgLMhoub3B0aXguaWRlbnRpdHkudjEuU2Vzc2lvbhIlCgR1c2VyGAcgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlciJoCg5TaWduT3V0UmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2UiEQoPU2lnbk91dFJlc3BvbnNlMp8CChVBdXRoZW50aWNhdGlvblNlcnZpY2USUwoIUmVnaXN0ZXISIi5vcHRpeC5pZGVudGl0eS52MS5SZWdpc3RlclJlcXVlc3QaIy5vcHRpeC5pZGVudGl0eS52MS5SZWdpc3RlclJlc3BvbnNlEl8KDEF1dGhlbnRpY2F0ZRImLm9wdGl4LmlkZW50aXR5LnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaJy5vcHRpeC5pZGVudGl0eS52MS5BdXRoZW50aWNhdGVSZXNwb25zZRJQCgdTaWduT3V0EiEub3B0aXguaWRlbnRpdHkudjEuU2lnbk91dFJlcXVlc3QaIi5vcHRpeC5pZGVudGl0eS52MS5TaWduT3V0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_optix_identity_v1_session, file_optix_identity_v1_user]);
+  fileDesc("Ci5vcHRpeC9pZGVudGl0eS92MS9hdXRoZW50aWNhdGlvbl9zZXJ2aWNlLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSKnAQoPUmVnaXN0ZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhIKCmZpcnN0X25hbWUYAyABKAkSEQoJbGFzdF9uYW1lGAQgASgJEg0KBXBob25lGAUgASgJEikKBmRldmljZRgGIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZRISCgpyZXF1ZXN0X2lkGAcgASgJIjkKEFJlZ2lzdGVyUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLm9wdGl4LmlkZW50aXR5LnYxLlVzZXIidgoTQXV0aGVudGljYXRlUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2USEwoLdHJ1c3RfdG9rZW4YBCABKAkimQEKCUNoYWxsZW5nZRINCgV0b2tlbhgBIAEoCRIzCgdtZXRob2RzGAIgAygOMiIub3B0aXguaWRlbnRpdHkudjEuQ2hhbGxlbmdlTWV0aG9kEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9wYXNza2V5X29wdGlvbnMYBCABKAki2QIKFEF1dGhlbnRpY2F0ZVJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEhIKCnRva2VuX3R5cGUYAyABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9ChlyZWZyZXNoX3Rva2VuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdzZXNzaW9uGAYgASgLMhoub3B0aXguaWRlbnRpdHkudjEuU2Vzc2lvbhIlCgR1c2VyGAcgASgLMhcub3B0aXguaWRlbnRpdHkudjEuVXNlchIvCgljaGFsbGVuZ2UYCCABKAsyHC5vcHRpeC5pZGVudGl0eS52MS5DaGFsbGVuZ2Ui2wEKGENvbXBsZXRlQ2hhbGxlbmdlUmVxdWVzdBIXCg9jaGFsbGVuZ2VfdG9rZW4YASABKAkSEwoJdG90cF9jb2RlGAIgASgJSAASGgoQcGFzc2tleV9yZXNwb25zZRgDIAEoCUgAEhcKDXJlY292ZXJ5X2NvZGUYBCABKAlIABISCghwYXNzd29yZBgFIAEoCUgAEikKBmRldmljZRgGIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZRIUCgx0cnVzdF9kZXZpY2UYByABKAhCBwoFcHJvb2Yi/wIKGUNvbXBsZXRlQ2hhbGxlbmdlUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSEgoKdG9rZW5fdHlwZRgDIAEoCRI8ChhhY2Nlc3NfdG9rZW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj0KGXJlZnJlc2hfdG9rZW5fZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3Nlc3Npb24YBiABKAsyGi5vcHRpeC5pZGVudGl0eS52MS5TZXNzaW9uEiUKBHVzZXIYByABKAsyFy5vcHRpeC5pZGVudGl0eS52MS5Vc2VyEhMKC3RydXN0X3Rva2VuGAggASgJEjsKF3RydXN0X3Rva2VuX2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJOCiFCZWdpblBhc3NrZXlBdXRoZW50aWNhdGlvblJlcXVlc3QSKQoGZGV2aWNlGAEgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIlUKIkJlZ2luUGFzc2tleUF1dGhlbnRpY2F0aW9uUmVzcG9uc2USLwoJY2hhbGxlbmdlGAEgASgLMhwub3B0aXguaWRlbnRpdHkudjEuQ2hhbGxlbmdlIlUKEkJlZ2luU3RlcFVwUmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSKQoGZGV2aWNlGAIgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIkYKE0JlZ2luU3RlcFVwUmVzcG9uc2USLwoJY2hhbGxlbmdlGAEgASgLMhwub3B0aXguaWRlbnRpdHkudjEuQ2hhbGxlbmdlImgKDlNpZ25PdXRSZXF1ZXN0EhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEikKBmRldmljZRgDIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZSIRCg9TaWduT3V0UmVzcG9uc2UqrwEKD0NoYWxsZW5nZU1ldGhvZBIgChxDSEFMTEVOR0VfTUVUSE9EX1VOU1BFQ0lGSUVEEAASGQoVQ0hBTExFTkdFX01FVEhPRF9UT1RQEAESHAoYQ0hBTExFTkdFX01FVEhPRF9QQVNTS0VZEAISIgoeQ0hBTExFTkdFX01FVEhPRF9SRUNPVkVSWV9DT0RFEAMSHQoZQ0hBTExFTkdFX01FVEhPRF9QQVNTV09SRBAEMvkEChVBdXRoZW50aWNhdGlvblNlcnZpY2USUwoIUmVnaXN0ZXISIi5vcHRpeC5pZGVudGl0eS52MS5SZWdpc3RlclJlcXVlc3QaIy5vcHRpeC5pZGVudGl0eS52MS5SZWdpc3RlclJlc3BvbnNlEl8KDEF1dGhlbnRpY2F0ZRImLm9wdGl4LmlkZW50aXR5LnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaJy5vcHRpeC5pZGVudGl0eS52MS5BdXRoZW50aWNhdGVSZXNwb25zZRJuChFDb21wbGV0ZUNoYWxsZW5nZRIrLm9wdGl4LmlkZW50aXR5LnYxLkNvbXBsZXRlQ2hhbGxlbmdlUmVxdWVzdBosLm9wdGl4LmlkZW50aXR5LnYxLkNvbXBsZXRlQ2hhbGxlbmdlUmVzcG9uc2USiQEKGkJlZ2luUGFzc2tleUF1dGhlbnRpY2F0aW9uEjQub3B0aXguaWRlbnRpdHkudjEuQmVnaW5QYXNza2V5QXV0aGVudGljYXRpb25SZXF1ZXN0GjUub3B0aXguaWRlbnRpdHkudjEuQmVnaW5QYXNza2V5QXV0aGVudGljYXRpb25SZXNwb25zZRJcCgtCZWdpblN0ZXBVcBIlLm9wdGl4LmlkZW50aXR5LnYxLkJlZ2luU3RlcFVwUmVxdWVzdBomLm9wdGl4LmlkZW50aXR5LnYxLkJlZ2luU3RlcFVwUmVzcG9uc2USUAoHU2lnbk91dBIhLm9wdGl4LmlkZW50aXR5LnYxLlNpZ25PdXRSZXF1ZXN0GiIub3B0aXguaWRlbnRpdHkudjEuU2lnbk91dFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_optix_identity_v1_session, file_optix_identity_v1_user]);
 
 /**
  * Who wants an account.
@@ -129,6 +129,13 @@ export type AuthenticateRequest = Message<"optix.identity.v1.AuthenticateRequest
    * @generated from field: optix.identity.v1.Device device = 3;
    */
   device?: Device | undefined;
+
+  /**
+   * What TrustDevice or CompleteChallenge gave the device; may be empty. One that is not good is as none.
+   *
+   * @generated from field: string trust_token = 4;
+   */
+  trustToken: string;
 };
 
 /**
@@ -139,7 +146,50 @@ export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest> = /*@__P
   messageDesc(file_optix_identity_v1_authentication_service, 2);
 
 /**
- * The session that was opened, and its tokens.
+ * What a user has still to show.
+ *
+ * @generated from message optix.identity.v1.Challenge
+ */
+export type Challenge = Message<"optix.identity.v1.Challenge"> & {
+  /**
+   * Opaque; keep it secret. The server keeps only its SHA-256.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * What it can be completed with, the preferred one first.
+   *
+   * @generated from field: repeated optix.identity.v1.ChallengeMethod methods = 2;
+   */
+  methods: ChallengeMethod[];
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * For `navigator.credentials.get`: a PublicKeyCredentialRequestOptionsJSON of WebAuthn level 3. Empty where no passkey
+   * can be used.
+   *
+   * @generated from field: string passkey_options = 4;
+   */
+  passkeyOptions: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.Challenge.
+ * Use `create(ChallengeSchema)` to create a new message.
+ */
+export const ChallengeSchema: GenMessage<Challenge> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 3);
+
+/**
+ * The session that was opened and its tokens, or a challenge.
  *
  * @generated from message optix.identity.v1.AuthenticateResponse
  */
@@ -193,6 +243,13 @@ export type AuthenticateResponse = Message<"optix.identity.v1.AuthenticateRespon
    * @generated from field: optix.identity.v1.User user = 7;
    */
   user?: User | undefined;
+
+  /**
+   * Set where a second factor is due: all other fields are unset then.
+   *
+   * @generated from field: optix.identity.v1.Challenge challenge = 8;
+   */
+  challenge?: Challenge | undefined;
 };
 
 /**
@@ -200,7 +257,253 @@ export type AuthenticateResponse = Message<"optix.identity.v1.AuthenticateRespon
  * Use `create(AuthenticateResponseSchema)` to create a new message.
  */
 export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_authentication_service, 3);
+  messageDesc(file_optix_identity_v1_authentication_service, 4);
+
+/**
+ * A proof for a challenge.
+ *
+ * @generated from message optix.identity.v1.CompleteChallengeRequest
+ */
+export type CompleteChallengeRequest = Message<"optix.identity.v1.CompleteChallengeRequest"> & {
+  /**
+   * The token of the challenge.
+   *
+   * @generated from field: string challenge_token = 1;
+   */
+  challengeToken: string;
+
+  /**
+   * What the user shows. Exactly one.
+   *
+   * @generated from oneof optix.identity.v1.CompleteChallengeRequest.proof
+   */
+  proof: {
+    /**
+     * A code of six digits.
+     *
+     * @generated from field: string totp_code = 2;
+     */
+    value: string;
+    case: "totpCode";
+  } | {
+    /**
+     * An AuthenticationResponseJSON of WebAuthn level 3, at most 16 KiB.
+     *
+     * @generated from field: string passkey_response = 3;
+     */
+    value: string;
+    case: "passkeyResponse";
+  } | {
+    /**
+     * A recovery code, in any spelling.
+     *
+     * @generated from field: string recovery_code = 4;
+     */
+    value: string;
+    case: "recoveryCode";
+  } | {
+    /**
+     * The password (step-up only).
+     *
+     * @generated from field: string password = 5;
+     */
+    value: string;
+    case: "password";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The device of the user: id and fingerprint as when the challenge was begun. Limits by address count against
+   * `device.ip_address`.
+   *
+   * @generated from field: optix.identity.v1.Device device = 6;
+   */
+  device?: Device | undefined;
+
+  /**
+   * Whether the device is to be trusted from now on: at a sign-in with a second factor, where the policy allows it.
+   * Needs a fingerprint.
+   *
+   * @generated from field: bool trust_device = 7;
+   */
+  trustDevice: boolean;
+};
+
+/**
+ * Describes the message optix.identity.v1.CompleteChallengeRequest.
+ * Use `create(CompleteChallengeRequestSchema)` to create a new message.
+ */
+export const CompleteChallengeRequestSchema: GenMessage<CompleteChallengeRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 5);
+
+/**
+ * The session that was opened or made fresh, and its tokens.
+ *
+ * @generated from message optix.identity.v1.CompleteChallengeResponse
+ */
+export type CompleteChallengeResponse = Message<"optix.identity.v1.CompleteChallengeResponse"> & {
+  /**
+   * As in AuthenticateResponse.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * As in AuthenticateResponse. Empty after a step-up: the session's refresh token stays as it is.
+   *
+   * @generated from field: string refresh_token = 2;
+   */
+  refreshToken: string;
+
+  /**
+   * Always `Bearer`.
+   *
+   * @generated from field: string token_type = 3;
+   */
+  tokenType: string;
+
+  /**
+   * When the access token ends.
+   *
+   * @generated from field: google.protobuf.Timestamp access_token_expire_time = 4;
+   */
+  accessTokenExpireTime?: Timestamp | undefined;
+
+  /**
+   * When the refresh token ends. Unset after a step-up.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_token_expire_time = 5;
+   */
+  refreshTokenExpireTime?: Timestamp | undefined;
+
+  /**
+   * The session.
+   *
+   * @generated from field: optix.identity.v1.Session session = 6;
+   */
+  session?: Session | undefined;
+
+  /**
+   * The user.
+   *
+   * @generated from field: optix.identity.v1.User user = 7;
+   */
+  user?: User | undefined;
+
+  /**
+   * What makes the device a trusted one at the next Authenticate. Empty where it was not asked for or the policy does
+   * not allow it. Keep it secret; the server keeps only its SHA-256.
+   *
+   * @generated from field: string trust_token = 8;
+   */
+  trustToken: string;
+
+  /**
+   * When the trust ends.
+   *
+   * @generated from field: google.protobuf.Timestamp trust_token_expire_time = 9;
+   */
+  trustTokenExpireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.CompleteChallengeResponse.
+ * Use `create(CompleteChallengeResponseSchema)` to create a new message.
+ */
+export const CompleteChallengeResponseSchema: GenMessage<CompleteChallengeResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 6);
+
+/**
+ * A sign-in with a passkey that begins.
+ *
+ * @generated from message optix.identity.v1.BeginPasskeyAuthenticationRequest
+ */
+export type BeginPasskeyAuthenticationRequest = Message<"optix.identity.v1.BeginPasskeyAuthenticationRequest"> & {
+  /**
+   * The device of the user; limits by address count against `device.ip_address`.
+   *
+   * @generated from field: optix.identity.v1.Device device = 1;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginPasskeyAuthenticationRequest.
+ * Use `create(BeginPasskeyAuthenticationRequestSchema)` to create a new message.
+ */
+export const BeginPasskeyAuthenticationRequestSchema: GenMessage<BeginPasskeyAuthenticationRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 7);
+
+/**
+ * What the passkey has to sign.
+ *
+ * @generated from message optix.identity.v1.BeginPasskeyAuthenticationResponse
+ */
+export type BeginPasskeyAuthenticationResponse = Message<"optix.identity.v1.BeginPasskeyAuthenticationResponse"> & {
+  /**
+   * The challenge; its one method is the passkey.
+   *
+   * @generated from field: optix.identity.v1.Challenge challenge = 1;
+   */
+  challenge?: Challenge | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginPasskeyAuthenticationResponse.
+ * Use `create(BeginPasskeyAuthenticationResponseSchema)` to create a new message.
+ */
+export const BeginPasskeyAuthenticationResponseSchema: GenMessage<BeginPasskeyAuthenticationResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 8);
+
+/**
+ * A session whose user is to authenticate again.
+ *
+ * @generated from message optix.identity.v1.BeginStepUpRequest
+ */
+export type BeginStepUpRequest = Message<"optix.identity.v1.BeginStepUpRequest"> & {
+  /**
+   * An access token of the session.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The device of the user; limits by address count against `device.ip_address`.
+   *
+   * @generated from field: optix.identity.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginStepUpRequest.
+ * Use `create(BeginStepUpRequestSchema)` to create a new message.
+ */
+export const BeginStepUpRequestSchema: GenMessage<BeginStepUpRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 9);
+
+/**
+ * What the user has to show.
+ *
+ * @generated from message optix.identity.v1.BeginStepUpResponse
+ */
+export type BeginStepUpResponse = Message<"optix.identity.v1.BeginStepUpResponse"> & {
+  /**
+   * The challenge. With a second factor on the account its methods are those of Authenticate's without recovery
+   * codes; else the password.
+   *
+   * @generated from field: optix.identity.v1.Challenge challenge = 1;
+   */
+  challenge?: Challenge | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginStepUpResponse.
+ * Use `create(BeginStepUpResponseSchema)` to create a new message.
+ */
+export const BeginStepUpResponseSchema: GenMessage<BeginStepUpResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_authentication_service, 10);
 
 /**
  * Whose session ends: exactly one of the tokens.
@@ -235,7 +538,7 @@ export type SignOutRequest = Message<"optix.identity.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_authentication_service, 4);
+  messageDesc(file_optix_identity_v1_authentication_service, 11);
 
 /**
  * The session has ended.
@@ -250,11 +553,66 @@ export type SignOutResponse = Message<"optix.identity.v1.SignOutResponse"> & {
  * Use `create(SignOutResponseSchema)` to create a new message.
  */
 export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
-  messageDesc(file_optix_identity_v1_authentication_service, 5);
+  messageDesc(file_optix_identity_v1_authentication_service, 12);
 
 /**
- * Opens accounts and sessions. Each call asks the rate limiter first, by address (rules `auth_register` and
- * `auth_login`) and, at sign-in, by account too.
+ * What a challenge can be completed with.
+ *
+ * @generated from enum optix.identity.v1.ChallengeMethod
+ */
+export const ChallengeMethod = {
+  /**
+   * Not used.
+   *
+   * @generated from enum value: CHALLENGE_METHOD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A code of the authenticator app.
+   *
+   * @generated from enum value: CHALLENGE_METHOD_TOTP = 1;
+   */
+  TOTP: 1,
+
+  /**
+   * A passkey.
+   *
+   * @generated from enum value: CHALLENGE_METHOD_PASSKEY = 2;
+   */
+  PASSKEY: 2,
+
+  /**
+   * A recovery code, which works once.
+   *
+   * @generated from enum value: CHALLENGE_METHOD_RECOVERY_CODE = 3;
+   */
+  RECOVERY_CODE: 3,
+
+  /**
+   * The password (step-up only).
+   *
+   * @generated from enum value: CHALLENGE_METHOD_PASSWORD = 4;
+   */
+  PASSWORD: 4,
+} as const;
+
+/**
+ * What a challenge can be completed with.
+ *
+ * @generated from enum optix.identity.v1.ChallengeMethod
+ */
+export type ChallengeMethod = (typeof ChallengeMethod)[keyof typeof ChallengeMethod] | UnknownEnum;
+
+/**
+ * Describes the enum optix.identity.v1.ChallengeMethod.
+ */
+export const ChallengeMethodSchema: GenEnum<ChallengeMethod> = /*@__PURE__*/
+  enumDesc(file_optix_identity_v1_authentication_service, 0);
+
+/**
+ * Opens accounts and sessions. Calls that begin something ask the rate limiter first, by address (rules `auth_register` and
+ * `auth_login`) and, at sign-in, by account too; proofs for challenges count by account and by challenge (`auth_mfa`).
  *
  * @generated from service optix.identity.v1.AuthenticationService
  */
@@ -276,7 +634,8 @@ export const AuthenticationService: GenService<{
     output: typeof RegisterResponseSchema;
   },
   /**
-   * Signs a user in with e-mail address and password and opens a session.
+   * Signs a user in with e-mail address and password and opens a session; or answers with a challenge where the account
+   * has a second factor, which CompleteChallenge takes. A trusted device is spared that where the policy allows it.
    *
    * Errors: INVALID_ARGUMENT (with the fields); UNAUTHENTICATED (`INVALID_CREDENTIALS`), the same for an unknown
    * address, a wrong or empty password, an account that may not be used and one that is locked after too many wrong
@@ -289,6 +648,51 @@ export const AuthenticationService: GenService<{
     methodKind: "unary";
     input: typeof AuthenticateRequestSchema;
     output: typeof AuthenticateResponseSchema;
+  },
+  /**
+   * Completes a challenge: opens the session of a sign-in, or makes an open session fresh (BeginStepUp). A challenge is
+   * completed once, within its time, by the device that began it, and takes five wrong proofs at most. Attempts are
+   * counted by account and by challenge (rule `auth_mfa`), and against the account as wrong passwords are.
+   *
+   * Errors: INVALID_ARGUMENT (with the fields); UNAUTHENTICATED (`INVALID_CHALLENGE`) for one that is unknown, used,
+   * expired, out of attempts, of another device, or whose account may not be used any more; UNAUTHENTICATED
+   * (`SECOND_FACTOR_REFUSED`, with `attempts_left`) for a wrong proof; RESOURCE_EXHAUSTED and UNAVAILABLE as for
+   * Authenticate.
+   *
+   * @generated from rpc optix.identity.v1.AuthenticationService.CompleteChallenge
+   */
+  completeChallenge: {
+    methodKind: "unary";
+    input: typeof CompleteChallengeRequestSchema;
+    output: typeof CompleteChallengeResponseSchema;
+  },
+  /**
+   * Begins a sign-in with a passkey that tells who the user is (a discoverable credential), without a password. The
+   * authenticator has to verify the user, which makes it two factors in one. CompleteChallenge ends it.
+   *
+   * Errors: INVALID_ARGUMENT (with the fields); FAILED_PRECONDITION (`PASSKEYS_NOT_CONFIGURED`); RESOURCE_EXHAUSTED and
+   * UNAVAILABLE as for Authenticate.
+   *
+   * @generated from rpc optix.identity.v1.AuthenticationService.BeginPasskeyAuthentication
+   */
+  beginPasskeyAuthentication: {
+    methodKind: "unary";
+    input: typeof BeginPasskeyAuthenticationRequestSchema;
+    output: typeof BeginPasskeyAuthenticationResponseSchema;
+  },
+  /**
+   * Asks the user of an open session to authenticate again, before something sensitive (RFC 9470). CompleteChallenge
+   * answers with an access token of the same session whose `auth_time`, `amr` and `acr` say so.
+   *
+   * Errors: INVALID_ARGUMENT (with the fields); UNAUTHENTICATED (`INVALID_ACCESS_TOKEN`); RESOURCE_EXHAUSTED and
+   * UNAVAILABLE as for Authenticate.
+   *
+   * @generated from rpc optix.identity.v1.AuthenticationService.BeginStepUp
+   */
+  beginStepUp: {
+    methodKind: "unary";
+    input: typeof BeginStepUpRequestSchema;
+    output: typeof BeginStepUpResponseSchema;
   },
   /**
    * Ends the session of a token: an access token that is still good, or a refresh token of the session.

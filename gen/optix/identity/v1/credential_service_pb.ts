@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/credential_service.proto.
  */
 export const file_optix_identity_v1_credential_service: GenFile = /*@__PURE__*/
-  fileDesc("CipvcHRpeC9pZGVudGl0eS92MS9jcmVkZW50aWFsX3NlcnZpY2UucHJvdG8SEW9wdGl4LmlkZW50aXR5LnYxIqsBChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIYChBjdXJyZW50X3Bhc3N3b3JkGAIgASgJEhQKDG5ld19wYXNzd29yZBgDIAEoCRISCgpzZXNzaW9uX2lkGAQgASgJEikKBmRldmljZRgFIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZRISCgpyZXF1ZXN0X2lkGAYgASgJIjIKFkNoYW5nZVBhc3N3b3JkUmVzcG9uc2USGAoQcmV2b2tlZF9zZXNzaW9ucxgBIAEoAyJXChtSZXF1ZXN0UGFzc3dvcmRSZXNldFJlcXVlc3QSDQoFZW1haWwYASABKAkSKQoGZGV2aWNlGAIgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIh4KHFJlcXVlc3RQYXNzd29yZFJlc2V0UmVzcG9uc2UigQEKG0NvbmZpcm1QYXNzd29yZFJlc2V0UmVxdWVzdBINCgV0b2tlbhgBIAEoCRIUCgxuZXdfcGFzc3dvcmQYAiABKAkSKQoGZGV2aWNlGAMgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlEhIKCnJlcXVlc3RfaWQYBCABKAkiegocQ29uZmlybVBhc3N3b3JkUmVzZXRSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEhgKEHJldm9rZWRfc2Vzc2lvbnMYAiABKAMSLwoLY2hhbmdlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMuwCChFDcmVkZW50aWFsU2VydmljZRJlCg5DaGFuZ2VQYXNzd29yZBIoLm9wdGl4LmlkZW50aXR5LnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBopLm9wdGl4LmlkZW50aXR5LnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2USdwoUUmVxdWVzdFBhc3N3b3JkUmVzZXQSLi5vcHRpeC5pZGVudGl0eS52MS5SZXF1ZXN0UGFzc3dvcmRSZXNldFJlcXVlc3QaLy5vcHRpeC5pZGVudGl0eS52MS5SZXF1ZXN0UGFzc3dvcmRSZXNldFJlc3BvbnNlEncKFENvbmZpcm1QYXNzd29yZFJlc2V0Ei4ub3B0aXguaWRlbnRpdHkudjEuQ29uZmlybVBhc3N3b3JkUmVzZXRSZXF1ZXN0Gi8ub3B0aXguaWRlbnRpdHkudjEuQ29uZmlybVBhc3N3b3JkUmVzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_optix_identity_v1_session]);
+  fileDesc("CipvcHRpeC9pZGVudGl0eS92MS9jcmVkZW50aWFsX3NlcnZpY2UucHJvdG8SEW9wdGl4LmlkZW50aXR5LnYxIqsBChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIYChBjdXJyZW50X3Bhc3N3b3JkGAIgASgJEhQKDG5ld19wYXNzd29yZBgDIAEoCRISCgpzZXNzaW9uX2lkGAQgASgJEikKBmRldmljZRgFIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZRISCgpyZXF1ZXN0X2lkGAYgASgJIjIKFkNoYW5nZVBhc3N3b3JkUmVzcG9uc2USGAoQcmV2b2tlZF9zZXNzaW9ucxgBIAEoAyJXChtSZXF1ZXN0UGFzc3dvcmRSZXNldFJlcXVlc3QSDQoFZW1haWwYASABKAkSKQoGZGV2aWNlGAIgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIh4KHFJlcXVlc3RQYXNzd29yZFJlc2V0UmVzcG9uc2UigQEKG0NvbmZpcm1QYXNzd29yZFJlc2V0UmVxdWVzdBINCgV0b2tlbhgBIAEoCRIUCgxuZXdfcGFzc3dvcmQYAiABKAkSKQoGZGV2aWNlGAMgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlEhIKCnJlcXVlc3RfaWQYBCABKAkiegocQ29uZmlybVBhc3N3b3JkUmVzZXRSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEhgKEHJldm9rZWRfc2Vzc2lvbnMYAiABKAMSLwoLY2hhbmdlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIisKGExpc3RTZWNvbmRGYWN0b3JzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIq0BChlMaXN0U2Vjb25kRmFjdG9yc1Jlc3BvbnNlEg8KB2VuYWJsZWQYASABKAgSNAoQdG90cF9jcmVhdGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcGFzc2tleXMYAyADKAsyGi5vcHRpeC5pZGVudGl0eS52MS5QYXNza2V5EhsKE3JlY292ZXJ5X2NvZGVzX2xlZnQYBCABKAUi/AEKB1Bhc3NrZXkSCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhUKDWNyZWRlbnRpYWxfaWQYBCABKAkSDgoGYWFndWlkGAUgASgJEhIKCnRyYW5zcG9ydHMYBiADKAkSFAoMbXVsdGlfZGV2aWNlGAcgASgIEhEKCWJhY2tlZF91cBgIIAEoCBIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNbGFzdF91c2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXQoaQmVnaW5Ub3RwRW5yb2xsbWVudFJlcXVlc3QSFAoMYWNjZXNzX3Rva2VuGAEgASgJEikKBmRldmljZRgCIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZSKDAQobQmVnaW5Ub3RwRW5yb2xsbWVudFJlc3BvbnNlEg4KBnNlY3JldBgBIAEoCRITCgtvdHBhdXRoX3VyaRgCIAEoCRIOCgZxcl9zdmcYAyABKAkSLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIm0KHENvbmZpcm1Ub3RwRW5yb2xsbWVudFJlcXVlc3QSFAoMYWNjZXNzX3Rva2VuGAEgASgJEgwKBGNvZGUYAiABKAkSKQoGZGV2aWNlGAMgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIjcKHUNvbmZpcm1Ub3RwRW5yb2xsbWVudFJlc3BvbnNlEhYKDnJlY292ZXJ5X2NvZGVzGAEgAygJIlQKEVJlbW92ZVRvdHBSZXF1ZXN0EhQKDGFjY2Vzc190b2tlbhgBIAEoCRIpCgZkZXZpY2UYAiABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2UiFAoSUmVtb3ZlVG90cFJlc3BvbnNlImIKH0JlZ2luUGFzc2tleVJlZ2lzdHJhdGlvblJlcXVlc3QSFAoMYWNjZXNzX3Rva2VuGAEgASgJEikKBmRldmljZRgCIAEoCzIZLm9wdGl4LmlkZW50aXR5LnYxLkRldmljZSKAAQogQmVnaW5QYXNza2V5UmVnaXN0cmF0aW9uUmVzcG9uc2USGgoScmVnaXN0cmF0aW9uX3Rva2VuGAEgASgJEg8KB29wdGlvbnMYAiABKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIp8BCiBGaW5pc2hQYXNza2V5UmVnaXN0cmF0aW9uUmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSGgoScmVnaXN0cmF0aW9uX3Rva2VuGAIgASgJEhAKCHJlc3BvbnNlGAMgASgJEgwKBG5hbWUYBCABKAkSKQoGZGV2aWNlGAUgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlImgKIUZpbmlzaFBhc3NrZXlSZWdpc3RyYXRpb25SZXNwb25zZRIrCgdwYXNza2V5GAEgASgLMhoub3B0aXguaWRlbnRpdHkudjEuUGFzc2tleRIWCg5yZWNvdmVyeV9jb2RlcxgCIAMoCSJOChRVcGRhdGVQYXNza2V5UmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSEgoKcGFzc2tleV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJIkQKFVVwZGF0ZVBhc3NrZXlSZXNwb25zZRIrCgdwYXNza2V5GAEgASgLMhoub3B0aXguaWRlbnRpdHkudjEuUGFzc2tleSJrChREZWxldGVQYXNza2V5UmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSEgoKcGFzc2tleV9pZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2UiFwoVRGVsZXRlUGFzc2tleVJlc3BvbnNlImEKHlJlZ2VuZXJhdGVSZWNvdmVyeUNvZGVzUmVxdWVzdBIUCgxhY2Nlc3NfdG9rZW4YASABKAkSKQoGZGV2aWNlGAIgASgLMhkub3B0aXguaWRlbnRpdHkudjEuRGV2aWNlIjkKH1JlZ2VuZXJhdGVSZWNvdmVyeUNvZGVzUmVzcG9uc2USFgoOcmVjb3ZlcnlfY29kZXMYASADKAkiXwoZUmVzZXRTZWNvbmRGYWN0b3JzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWFjdG9yGAIgASgJEg4KBnJlYXNvbhgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjYKGlJlc2V0U2Vjb25kRmFjdG9yc1Jlc3BvbnNlEhgKEHJldm9rZWRfc2Vzc2lvbnMYASABKAMy9gsKEUNyZWRlbnRpYWxTZXJ2aWNlEmUKDkNoYW5nZVBhc3N3b3JkEigub3B0aXguaWRlbnRpdHkudjEuQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0Gikub3B0aXguaWRlbnRpdHkudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJ3ChRSZXF1ZXN0UGFzc3dvcmRSZXNldBIuLm9wdGl4LmlkZW50aXR5LnYxLlJlcXVlc3RQYXNzd29yZFJlc2V0UmVxdWVzdBovLm9wdGl4LmlkZW50aXR5LnYxLlJlcXVlc3RQYXNzd29yZFJlc2V0UmVzcG9uc2USdwoUQ29uZmlybVBhc3N3b3JkUmVzZXQSLi5vcHRpeC5pZGVudGl0eS52MS5Db25maXJtUGFzc3dvcmRSZXNldFJlcXVlc3QaLy5vcHRpeC5pZGVudGl0eS52MS5Db25maXJtUGFzc3dvcmRSZXNldFJlc3BvbnNlEm4KEUxpc3RTZWNvbmRGYWN0b3JzEisub3B0aXguaWRlbnRpdHkudjEuTGlzdFNlY29uZEZhY3RvcnNSZXF1ZXN0Giwub3B0aXguaWRlbnRpdHkudjEuTGlzdFNlY29uZEZhY3RvcnNSZXNwb25zZRJ0ChNCZWdpblRvdHBFbnJvbGxtZW50Ei0ub3B0aXguaWRlbnRpdHkudjEuQmVnaW5Ub3RwRW5yb2xsbWVudFJlcXVlc3QaLi5vcHRpeC5pZGVudGl0eS52MS5CZWdpblRvdHBFbnJvbGxtZW50UmVzcG9uc2USegoVQ29uZmlybVRvdHBFbnJvbGxtZW50Ei8ub3B0aXguaWRlbnRpdHkudjEuQ29uZmlybVRvdHBFbnJvbGxtZW50UmVxdWVzdBowLm9wdGl4LmlkZW50aXR5LnYxLkNvbmZpcm1Ub3RwRW5yb2xsbWVudFJlc3BvbnNlElkKClJlbW92ZVRvdHASJC5vcHRpeC5pZGVudGl0eS52MS5SZW1vdmVUb3RwUmVxdWVzdBolLm9wdGl4LmlkZW50aXR5LnYxLlJlbW92ZVRvdHBSZXNwb25zZRKDAQoYQmVnaW5QYXNza2V5UmVnaXN0cmF0aW9uEjIub3B0aXguaWRlbnRpdHkudjEuQmVnaW5QYXNza2V5UmVnaXN0cmF0aW9uUmVxdWVzdBozLm9wdGl4LmlkZW50aXR5LnYxLkJlZ2luUGFzc2tleVJlZ2lzdHJhdGlvblJlc3BvbnNlEoYBChlGaW5pc2hQYXNza2V5UmVnaXN0cmF0aW9uEjMub3B0aXguaWRlbnRpdHkudjEuRmluaXNoUGFzc2tleVJlZ2lzdHJhdGlvblJlcXVlc3QaNC5vcHRpeC5pZGVudGl0eS52MS5GaW5pc2hQYXNza2V5UmVnaXN0cmF0aW9uUmVzcG9uc2USYgoNVXBkYXRlUGFzc2tleRInLm9wdGl4LmlkZW50aXR5LnYxLlVwZGF0ZVBhc3NrZXlSZXF1ZXN0Gigub3B0aXguaWRlbnRpdHkudjEuVXBkYXRlUGFzc2tleVJlc3BvbnNlEmIKDURlbGV0ZVBhc3NrZXkSJy5vcHRpeC5pZGVudGl0eS52MS5EZWxldGVQYXNza2V5UmVxdWVzdBooLm9wdGl4LmlkZW50aXR5LnYxLkRlbGV0ZVBhc3NrZXlSZXNwb25zZRKAAQoXUmVnZW5lcmF0ZVJlY292ZXJ5Q29kZXMSMS5vcHRpeC5pZGVudGl0eS52MS5SZWdlbmVyYXRlUmVjb3ZlcnlDb2Rlc1JlcXVlc3QaMi5vcHRpeC5pZGVudGl0eS52MS5SZWdlbmVyYXRlUmVjb3ZlcnlDb2Rlc1Jlc3BvbnNlEnEKElJlc2V0U2Vjb25kRmFjdG9ycxIsLm9wdGl4LmlkZW50aXR5LnYxLlJlc2V0U2Vjb25kRmFjdG9yc1JlcXVlc3QaLS5vcHRpeC5pZGVudGl0eS52MS5SZXNldFNlY29uZEZhY3RvcnNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_optix_identity_v1_session]);
 
 /**
  * A change of password.
@@ -214,6 +214,680 @@ export const ConfirmPasswordResetResponseSchema: GenMessage<ConfirmPasswordReset
   messageDesc(file_optix_identity_v1_credential_service, 5);
 
 /**
+ * Whose second factors to list.
+ *
+ * @generated from message optix.identity.v1.ListSecondFactorsRequest
+ */
+export type ListSecondFactorsRequest = Message<"optix.identity.v1.ListSecondFactorsRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.ListSecondFactorsRequest.
+ * Use `create(ListSecondFactorsRequestSchema)` to create a new message.
+ */
+export const ListSecondFactorsRequestSchema: GenMessage<ListSecondFactorsRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 6);
+
+/**
+ * A user's second factors.
+ *
+ * @generated from message optix.identity.v1.ListSecondFactorsResponse
+ */
+export type ListSecondFactorsResponse = Message<"optix.identity.v1.ListSecondFactorsResponse"> & {
+  /**
+   * Whether the account has a second factor, which sign-in then asks for.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * Since when there is an authenticator app; unset where there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp totp_create_time = 2;
+   */
+  totpCreateTime?: Timestamp | undefined;
+
+  /**
+   * The passkeys, oldest first.
+   *
+   * @generated from field: repeated optix.identity.v1.Passkey passkeys = 3;
+   */
+  passkeys: Passkey[];
+
+  /**
+   * Recovery codes that were not used yet.
+   *
+   * @generated from field: int32 recovery_codes_left = 4;
+   */
+  recoveryCodesLeft: number;
+};
+
+/**
+ * Describes the message optix.identity.v1.ListSecondFactorsResponse.
+ * Use `create(ListSecondFactorsResponseSchema)` to create a new message.
+ */
+export const ListSecondFactorsResponseSchema: GenMessage<ListSecondFactorsResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 7);
+
+/**
+ * A WebAuthn credential.
+ *
+ * @generated from message optix.identity.v1.Passkey
+ */
+export type Passkey = Message<"optix.identity.v1.Passkey"> & {
+  /**
+   * UUID, given by the server.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whose it is.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * The user's name for it; may be empty.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The credential's id in base64url.
+   *
+   * @generated from field: string credential_id = 4;
+   */
+  credentialId: string;
+
+  /**
+   * The model of the authenticator; empty where it does not say.
+   *
+   * @generated from field: string aaguid = 5;
+   */
+  aaguid: string;
+
+  /**
+   * How it can be reached: `internal`, `hybrid`, `usb`, `nfc`, `ble`.
+   *
+   * @generated from field: repeated string transports = 6;
+   */
+  transports: string[];
+
+  /**
+   * Whether the credential can be on several devices (backup eligible).
+   *
+   * @generated from field: bool multi_device = 7;
+   */
+  multiDevice: boolean;
+
+  /**
+   * Whether it is on several devices (backup state).
+   *
+   * @generated from field: bool backed_up = 8;
+   */
+  backedUp: boolean;
+
+  /**
+   * When it was registered.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 9;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it was last used; unset where it was not.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 10;
+   */
+  lastUseTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.Passkey.
+ * Use `create(PasskeySchema)` to create a new message.
+ */
+export const PasskeySchema: GenMessage<Passkey> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 8);
+
+/**
+ * Who wants an authenticator app.
+ *
+ * @generated from message optix.identity.v1.BeginTotpEnrollmentRequest
+ */
+export type BeginTotpEnrollmentRequest = Message<"optix.identity.v1.BeginTotpEnrollmentRequest"> & {
+  /**
+   * The user's access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginTotpEnrollmentRequest.
+ * Use `create(BeginTotpEnrollmentRequestSchema)` to create a new message.
+ */
+export const BeginTotpEnrollmentRequestSchema: GenMessage<BeginTotpEnrollmentRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 9);
+
+/**
+ * What the authenticator app needs. Shown to the user and kept nowhere else.
+ *
+ * @generated from message optix.identity.v1.BeginTotpEnrollmentResponse
+ */
+export type BeginTotpEnrollmentResponse = Message<"optix.identity.v1.BeginTotpEnrollmentResponse"> & {
+  /**
+   * The secret in base32, for typing.
+   *
+   * @generated from field: string secret = 1;
+   */
+  secret: string;
+
+  /**
+   * `otpauth://totp/...`, with the secret.
+   *
+   * @generated from field: string otpauth_uri = 2;
+   */
+  otpauthUri: string;
+
+  /**
+   * The same as a QR code: an SVG document.
+   *
+   * @generated from field: string qr_svg = 3;
+   */
+  qrSvg: string;
+
+  /**
+   * Until when it can be confirmed.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 4;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginTotpEnrollmentResponse.
+ * Use `create(BeginTotpEnrollmentResponseSchema)` to create a new message.
+ */
+export const BeginTotpEnrollmentResponseSchema: GenMessage<BeginTotpEnrollmentResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 10);
+
+/**
+ * A code of the new authenticator app.
+ *
+ * @generated from message optix.identity.v1.ConfirmTotpEnrollmentRequest
+ */
+export type ConfirmTotpEnrollmentRequest = Message<"optix.identity.v1.ConfirmTotpEnrollmentRequest"> & {
+  /**
+   * The user's access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The code of six digits that the app shows.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 3;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.ConfirmTotpEnrollmentRequest.
+ * Use `create(ConfirmTotpEnrollmentRequestSchema)` to create a new message.
+ */
+export const ConfirmTotpEnrollmentRequestSchema: GenMessage<ConfirmTotpEnrollmentRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 11);
+
+/**
+ * The authenticator app is in force.
+ *
+ * @generated from message optix.identity.v1.ConfirmTotpEnrollmentResponse
+ */
+export type ConfirmTotpEnrollmentResponse = Message<"optix.identity.v1.ConfirmTotpEnrollmentResponse"> & {
+  /**
+   * Ten recovery codes where this is the account's first second factor: shown this once. Empty otherwise.
+   *
+   * @generated from field: repeated string recovery_codes = 1;
+   */
+  recoveryCodes: string[];
+};
+
+/**
+ * Describes the message optix.identity.v1.ConfirmTotpEnrollmentResponse.
+ * Use `create(ConfirmTotpEnrollmentResponseSchema)` to create a new message.
+ */
+export const ConfirmTotpEnrollmentResponseSchema: GenMessage<ConfirmTotpEnrollmentResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 12);
+
+/**
+ * Whose authenticator app goes.
+ *
+ * @generated from message optix.identity.v1.RemoveTotpRequest
+ */
+export type RemoveTotpRequest = Message<"optix.identity.v1.RemoveTotpRequest"> & {
+  /**
+   * The user's access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.RemoveTotpRequest.
+ * Use `create(RemoveTotpRequestSchema)` to create a new message.
+ */
+export const RemoveTotpRequestSchema: GenMessage<RemoveTotpRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 13);
+
+/**
+ * It is gone.
+ *
+ * @generated from message optix.identity.v1.RemoveTotpResponse
+ */
+export type RemoveTotpResponse = Message<"optix.identity.v1.RemoveTotpResponse"> & {
+};
+
+/**
+ * Describes the message optix.identity.v1.RemoveTotpResponse.
+ * Use `create(RemoveTotpResponseSchema)` to create a new message.
+ */
+export const RemoveTotpResponseSchema: GenMessage<RemoveTotpResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 14);
+
+/**
+ * Who wants a passkey.
+ *
+ * @generated from message optix.identity.v1.BeginPasskeyRegistrationRequest
+ */
+export type BeginPasskeyRegistrationRequest = Message<"optix.identity.v1.BeginPasskeyRegistrationRequest"> & {
+  /**
+   * The user's access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginPasskeyRegistrationRequest.
+ * Use `create(BeginPasskeyRegistrationRequestSchema)` to create a new message.
+ */
+export const BeginPasskeyRegistrationRequestSchema: GenMessage<BeginPasskeyRegistrationRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 15);
+
+/**
+ * What the browser needs.
+ *
+ * @generated from message optix.identity.v1.BeginPasskeyRegistrationResponse
+ */
+export type BeginPasskeyRegistrationResponse = Message<"optix.identity.v1.BeginPasskeyRegistrationResponse"> & {
+  /**
+   * For FinishPasskeyRegistration. Keep it secret.
+   *
+   * @generated from field: string registration_token = 1;
+   */
+  registrationToken: string;
+
+  /**
+   * For `navigator.credentials.create`: a PublicKeyCredentialCreationOptionsJSON of WebAuthn level 3.
+   *
+   * @generated from field: string options = 2;
+   */
+  options: string;
+
+  /**
+   * Until when it can be finished.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.BeginPasskeyRegistrationResponse.
+ * Use `create(BeginPasskeyRegistrationResponseSchema)` to create a new message.
+ */
+export const BeginPasskeyRegistrationResponseSchema: GenMessage<BeginPasskeyRegistrationResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 16);
+
+/**
+ * What the browser made.
+ *
+ * @generated from message optix.identity.v1.FinishPasskeyRegistrationRequest
+ */
+export type FinishPasskeyRegistrationRequest = Message<"optix.identity.v1.FinishPasskeyRegistrationRequest"> & {
+  /**
+   * The user's access token, of the same session.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * As BeginPasskeyRegistration gave it.
+   *
+   * @generated from field: string registration_token = 2;
+   */
+  registrationToken: string;
+
+  /**
+   * A RegistrationResponseJSON of WebAuthn level 3, at most 16 KiB.
+   *
+   * @generated from field: string response = 3;
+   */
+  response: string;
+
+  /**
+   * The user's name for it, at most 128 bytes; may be empty.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * The device of the user: id and fingerprint as at BeginPasskeyRegistration.
+   *
+   * @generated from field: optix.identity.v1.Device device = 5;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.FinishPasskeyRegistrationRequest.
+ * Use `create(FinishPasskeyRegistrationRequestSchema)` to create a new message.
+ */
+export const FinishPasskeyRegistrationRequestSchema: GenMessage<FinishPasskeyRegistrationRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 17);
+
+/**
+ * The passkey is in force.
+ *
+ * @generated from message optix.identity.v1.FinishPasskeyRegistrationResponse
+ */
+export type FinishPasskeyRegistrationResponse = Message<"optix.identity.v1.FinishPasskeyRegistrationResponse"> & {
+  /**
+   * The passkey.
+   *
+   * @generated from field: optix.identity.v1.Passkey passkey = 1;
+   */
+  passkey?: Passkey | undefined;
+
+  /**
+   * Ten recovery codes where this is the account's first second factor: shown this once. Empty otherwise.
+   *
+   * @generated from field: repeated string recovery_codes = 2;
+   */
+  recoveryCodes: string[];
+};
+
+/**
+ * Describes the message optix.identity.v1.FinishPasskeyRegistrationResponse.
+ * Use `create(FinishPasskeyRegistrationResponseSchema)` to create a new message.
+ */
+export const FinishPasskeyRegistrationResponseSchema: GenMessage<FinishPasskeyRegistrationResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 18);
+
+/**
+ * A passkey and its new name.
+ *
+ * @generated from message optix.identity.v1.UpdatePasskeyRequest
+ */
+export type UpdatePasskeyRequest = Message<"optix.identity.v1.UpdatePasskeyRequest"> & {
+  /**
+   * The user's access token. The user need not have authenticated lately.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The passkey's id.
+   *
+   * @generated from field: string passkey_id = 2;
+   */
+  passkeyId: string;
+
+  /**
+   * At most 128 bytes; may be empty.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.UpdatePasskeyRequest.
+ * Use `create(UpdatePasskeyRequestSchema)` to create a new message.
+ */
+export const UpdatePasskeyRequestSchema: GenMessage<UpdatePasskeyRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 19);
+
+/**
+ * The passkey as it is now.
+ *
+ * @generated from message optix.identity.v1.UpdatePasskeyResponse
+ */
+export type UpdatePasskeyResponse = Message<"optix.identity.v1.UpdatePasskeyResponse"> & {
+  /**
+   * The passkey.
+   *
+   * @generated from field: optix.identity.v1.Passkey passkey = 1;
+   */
+  passkey?: Passkey | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.UpdatePasskeyResponse.
+ * Use `create(UpdatePasskeyResponseSchema)` to create a new message.
+ */
+export const UpdatePasskeyResponseSchema: GenMessage<UpdatePasskeyResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 20);
+
+/**
+ * Which passkey goes.
+ *
+ * @generated from message optix.identity.v1.DeletePasskeyRequest
+ */
+export type DeletePasskeyRequest = Message<"optix.identity.v1.DeletePasskeyRequest"> & {
+  /**
+   * The user's access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The passkey's id.
+   *
+   * @generated from field: string passkey_id = 2;
+   */
+  passkeyId: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 3;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.DeletePasskeyRequest.
+ * Use `create(DeletePasskeyRequestSchema)` to create a new message.
+ */
+export const DeletePasskeyRequestSchema: GenMessage<DeletePasskeyRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 21);
+
+/**
+ * It is gone.
+ *
+ * @generated from message optix.identity.v1.DeletePasskeyResponse
+ */
+export type DeletePasskeyResponse = Message<"optix.identity.v1.DeletePasskeyResponse"> & {
+};
+
+/**
+ * Describes the message optix.identity.v1.DeletePasskeyResponse.
+ * Use `create(DeletePasskeyResponseSchema)` to create a new message.
+ */
+export const DeletePasskeyResponseSchema: GenMessage<DeletePasskeyResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 22);
+
+/**
+ * Who wants new recovery codes.
+ *
+ * @generated from message optix.identity.v1.RegenerateRecoveryCodesRequest
+ */
+export type RegenerateRecoveryCodesRequest = Message<"optix.identity.v1.RegenerateRecoveryCodesRequest"> & {
+  /**
+   * The user's access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The device of the user.
+   *
+   * @generated from field: optix.identity.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+};
+
+/**
+ * Describes the message optix.identity.v1.RegenerateRecoveryCodesRequest.
+ * Use `create(RegenerateRecoveryCodesRequestSchema)` to create a new message.
+ */
+export const RegenerateRecoveryCodesRequestSchema: GenMessage<RegenerateRecoveryCodesRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 23);
+
+/**
+ * New recovery codes.
+ *
+ * @generated from message optix.identity.v1.RegenerateRecoveryCodesResponse
+ */
+export type RegenerateRecoveryCodesResponse = Message<"optix.identity.v1.RegenerateRecoveryCodesResponse"> & {
+  /**
+   * Ten codes: shown this once.
+   *
+   * @generated from field: repeated string recovery_codes = 1;
+   */
+  recoveryCodes: string[];
+};
+
+/**
+ * Describes the message optix.identity.v1.RegenerateRecoveryCodesResponse.
+ * Use `create(RegenerateRecoveryCodesResponseSchema)` to create a new message.
+ */
+export const RegenerateRecoveryCodesResponseSchema: GenMessage<RegenerateRecoveryCodesResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 24);
+
+/**
+ * Whose second factors are reset.
+ *
+ * @generated from message optix.identity.v1.ResetSecondFactorsRequest
+ */
+export type ResetSecondFactorsRequest = Message<"optix.identity.v1.ResetSecondFactorsRequest"> & {
+  /**
+   * The user's id.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Who asks, at most 128 bytes; may be empty. Goes to the audit log.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+
+  /**
+   * Why, at most 512 bytes; may be empty. Goes to the audit log.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Makes retries safe: 1 to 128 bytes, see IdentityService.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message optix.identity.v1.ResetSecondFactorsRequest.
+ * Use `create(ResetSecondFactorsRequestSchema)` to create a new message.
+ */
+export const ResetSecondFactorsRequestSchema: GenMessage<ResetSecondFactorsRequest> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 25);
+
+/**
+ * What went.
+ *
+ * @generated from message optix.identity.v1.ResetSecondFactorsResponse
+ */
+export type ResetSecondFactorsResponse = Message<"optix.identity.v1.ResetSecondFactorsResponse"> & {
+  /**
+   * Sessions that were ended.
+   *
+   * @generated from field: int64 revoked_sessions = 1;
+   */
+  revokedSessions: bigint;
+};
+
+/**
+ * Describes the message optix.identity.v1.ResetSecondFactorsResponse.
+ * Use `create(ResetSecondFactorsResponseSchema)` to create a new message.
+ */
+export const ResetSecondFactorsResponseSchema: GenMessage<ResetSecondFactorsResponse> = /*@__PURE__*/
+  messageDesc(file_optix_identity_v1_credential_service, 26);
+
+/**
  * Manages what users sign in with.
  *
  * Every RPC answers INVALID_ARGUMENT with the fields that are wrong (a new password that is too short, or that is on a
@@ -263,6 +937,128 @@ export const CredentialService: GenService<{
     methodKind: "unary";
     input: typeof ConfirmPasswordResetRequestSchema;
     output: typeof ConfirmPasswordResetResponseSchema;
+  },
+  /**
+   * Tells which second factors a user has.
+   *
+   * Errors: NOT_FOUND (`USER_NOT_FOUND`).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.ListSecondFactors
+   */
+  listSecondFactors: {
+    methodKind: "unary";
+    input: typeof ListSecondFactorsRequestSchema;
+    output: typeof ListSecondFactorsResponseSchema;
+  },
+  /**
+   * Makes a secret for an authenticator app (RFC 6238), which ConfirmTotpEnrollment puts into force. Until then the app
+   * in use goes on. A new call replaces the secret of the one before.
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.BeginTotpEnrollment
+   */
+  beginTotpEnrollment: {
+    methodKind: "unary";
+    input: typeof BeginTotpEnrollmentRequestSchema;
+    output: typeof BeginTotpEnrollmentResponseSchema;
+  },
+  /**
+   * Puts an authenticator app into force that shows the right code, in the place of the one before.
+   *
+   * Errors: FAILED_PRECONDITION (`TOTP_NOT_ENROLLING`) where no secret waits; UNAUTHENTICATED (`SECOND_FACTOR_REFUSED`) for a
+   * wrong code; RESOURCE_EXHAUSTED (`RATE_LIMITED`) by rule `auth_mfa`.
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.ConfirmTotpEnrollment
+   */
+  confirmTotpEnrollment: {
+    methodKind: "unary";
+    input: typeof ConfirmTotpEnrollmentRequestSchema;
+    output: typeof ConfirmTotpEnrollmentResponseSchema;
+  },
+  /**
+   * Removes the authenticator app.
+   *
+   * Errors: NOT_FOUND (`SECOND_FACTOR_NOT_FOUND`).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.RemoveTotp
+   */
+  removeTotp: {
+    methodKind: "unary";
+    input: typeof RemoveTotpRequestSchema;
+    output: typeof RemoveTotpResponseSchema;
+  },
+  /**
+   * Begins to register a passkey (WebAuthn level 3, section 7.1).
+   *
+   * Errors: FAILED_PRECONDITION (`PASSKEYS_NOT_CONFIGURED`, `TOO_MANY_PASSKEYS` at 20).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.BeginPasskeyRegistration
+   */
+  beginPasskeyRegistration: {
+    methodKind: "unary";
+    input: typeof BeginPasskeyRegistrationRequestSchema;
+    output: typeof BeginPasskeyRegistrationResponseSchema;
+  },
+  /**
+   * Keeps the passkey that the browser made.
+   *
+   * Errors: UNAUTHENTICATED (`INVALID_CHALLENGE`); INVALID_ARGUMENT (`PASSKEY_REFUSED`) with what is wrong with it;
+   * ALREADY_EXISTS (`PASSKEY_ALREADY_REGISTERED`); FAILED_PRECONDITION (`PASSKEYS_NOT_CONFIGURED`, `TOO_MANY_PASSKEYS`).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.FinishPasskeyRegistration
+   */
+  finishPasskeyRegistration: {
+    methodKind: "unary";
+    input: typeof FinishPasskeyRegistrationRequestSchema;
+    output: typeof FinishPasskeyRegistrationResponseSchema;
+  },
+  /**
+   * Changes the name of a passkey.
+   *
+   * Errors: NOT_FOUND (`SECOND_FACTOR_NOT_FOUND`).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.UpdatePasskey
+   */
+  updatePasskey: {
+    methodKind: "unary";
+    input: typeof UpdatePasskeyRequestSchema;
+    output: typeof UpdatePasskeyResponseSchema;
+  },
+  /**
+   * Removes a passkey.
+   *
+   * Errors: NOT_FOUND (`SECOND_FACTOR_NOT_FOUND`).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.DeletePasskey
+   */
+  deletePasskey: {
+    methodKind: "unary";
+    input: typeof DeletePasskeyRequestSchema;
+    output: typeof DeletePasskeyResponseSchema;
+  },
+  /**
+   * Makes ten new recovery codes; those of before work no more.
+   *
+   * Errors: FAILED_PRECONDITION (`SECOND_FACTOR_NOT_ENABLED`) where the account has no second factor.
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.RegenerateRecoveryCodes
+   */
+  regenerateRecoveryCodes: {
+    methodKind: "unary";
+    input: typeof RegenerateRecoveryCodesRequestSchema;
+    output: typeof RegenerateRecoveryCodesResponseSchema;
+  },
+  /**
+   * Removes all second factors, recovery codes and trusted devices of a user who has lost them, and ends the user's
+   * sessions. For operators, who have made sure who asks.
+   *
+   * Errors: NOT_FOUND (`USER_NOT_FOUND`); FAILED_PRECONDITION (`REQUEST_ID_REUSED`).
+   *
+   * @generated from rpc optix.identity.v1.CredentialService.ResetSecondFactors
+   */
+  resetSecondFactors: {
+    methodKind: "unary";
+    input: typeof ResetSecondFactorsRequestSchema;
+    output: typeof ResetSecondFactorsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optix_identity_v1_credential_service, 0);

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optix/identity/v1/session.proto.
  */
 export const file_optix_identity_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcHRpeC9pZGVudGl0eS92MS9zZXNzaW9uLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSJfCgZEZXZpY2USCgoCaWQYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgppcF9hZGRyZXNzGAQgASgJEhIKCnVzZXJfYWdlbnQYBSABKAki6wIKB1Nlc3Npb24SCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2USLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJsYXN0X2FjdGl2aXR5X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDG1mYV92ZXJpZmllZBgHIAEoCBIWCg50cnVzdGVkX2RldmljZRgIIAEoCBIsCghlbmRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZW5kX3JlYXNvbhgKIAEoCRIOCgZhY3RpdmUYCyABKAhiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch9vcHRpeC9pZGVudGl0eS92MS9zZXNzaW9uLnByb3RvEhFvcHRpeC5pZGVudGl0eS52MSJfCgZEZXZpY2USCgoCaWQYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgppcF9hZGRyZXNzGAQgASgJEhIKCnVzZXJfYWdlbnQYBSABKAkivAMKB1Nlc3Npb24SCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIpCgZkZXZpY2UYAyABKAsyGS5vcHRpeC5pZGVudGl0eS52MS5EZXZpY2USLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJsYXN0X2FjdGl2aXR5X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDG1mYV92ZXJpZmllZBgHIAEoCBIWCg50cnVzdGVkX2RldmljZRgIIAEoCBIsCghlbmRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZW5kX3JlYXNvbhgKIAEoCRIOCgZhY3RpdmUYCyABKAgSCwoDYW1yGAwgAygJEgsKA2FjchgNIAEoCRI1ChFhdXRoZW50aWNhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * The device a call is made for, as the backend that faces the user knows it.
@@ -146,6 +146,27 @@ export type Session = Message<"optix.identity.v1.Session"> & {
    * @generated from field: bool active = 11;
    */
   active: boolean;
+
+  /**
+   * How the user authenticated (RFC 8176): `pwd`, `otp`, `hwk` or `swk` (a passkey), `user`, `mfa`.
+   *
+   * @generated from field: repeated string amr = 12;
+   */
+  amr: string[];
+
+  /**
+   * What that is worth: `aal1`, or `aal2` where two factors were shown (NIST SP 800-63B-4).
+   *
+   * @generated from field: string acr = 13;
+   */
+  acr: string;
+
+  /**
+   * When the user authenticated last: at sign-in, or by a step-up since.
+   *
+   * @generated from field: google.protobuf.Timestamp authenticate_time = 14;
+   */
+  authenticateTime?: Timestamp | undefined;
 };
 
 /**
