@@ -2,6 +2,7 @@ import { raw } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { query } from './sql.ts';
 import { openTestOrm, type TestOrm } from './testing-orm.ts';
+import { TotpAuthenticatorEntity } from './totp-authenticator.entity.ts';
 import { UserEntity } from './user.entity.ts';
 
 let db: TestOrm;
@@ -78,11 +79,14 @@ test("MikroORM's own queries go through it: insert, find, update, batches, raw p
         emailNormalized: `${index}@example.com`,
         firstName: HOSTILE,
         roles: ['user', 'trial'],
-        mfaSecret: Buffer.from([index]),
-        mfaSecretKeyId: 'k1',
         createdAt: at,
         updatedAt: at,
       },
+      { persist: true },
+    );
+    em.create(
+      TotpAuthenticatorEntity,
+      { id, userId: id, secret: Buffer.from([index]), secretKeyId: 'k1', createdAt: at, expiresAt: at },
       { persist: true },
     );
   }
@@ -90,15 +94,16 @@ test("MikroORM's own queries go through it: insert, find, update, batches, raw p
   em.clear();
   const users = await em.find(UserEntity, { id: { $in: ids } }, { orderBy: { id: 'asc' } });
   expect(users).toMatchObject(
-    ids.map((id, index) => ({
+    ids.map((id) => ({
       id,
       firstName: HOSTILE,
       roles: ['user', 'trial'],
-      mfaSecret: Buffer.from([index]),
       createdAt: at,
       version: 1,
     })),
   );
+  const authenticators = await em.find(TotpAuthenticatorEntity, {}, { orderBy: { id: 'asc' } });
+  expect(authenticators.map(({ secret }) => secret)).toEqual(ids.map((_, index) => Buffer.from([index])));
   for (const [index, user] of users.entries()) {
     user.lastName = `${HOSTILE}${index}`;
     user.lastLoginAt = at;

@@ -3,17 +3,26 @@ import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type Options } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { AnsweredRequestEntity } from './answered-request.entity.ts';
+import { ArchivedUserEntity } from './archived-user.entity.ts';
+import { AuthChallengeEntity } from './auth-challenge.entity.ts';
 import { BoundParametersDriver } from './bound-parameters-driver.ts';
 import { CallerKeyEntity } from './caller-key.entity.ts';
 import { superviseConnections } from './connection-supervision.ts';
+import { MaintenanceTaskEntity } from './maintenance-task.entity.ts';
 import { OneTimeTokenEntity } from './one-time-token.entity.ts';
 import { OutgoingMailEntity } from './outgoing-mail.entity.ts';
+import { PasskeyEntity } from './passkey.entity.ts';
+import { RecoveryCodeEntity } from './recovery-code.entity.ts';
 import { RefreshTokenFamilyEntity } from './refresh-token-family.entity.ts';
 import { RevocationEntity } from './revocation.entity.ts';
 import { SecurityEventEntity } from './security-event.entity.ts';
+import { SecurityEventCheckpointEntity } from './security-event-checkpoint.entity.ts';
+import { SecurityEventQueueEntity } from './security-event-queue.entity.ts';
+import { SecurityEventSealEntity } from './security-event-seal.entity.ts';
 import { SessionEntity } from './session.entity.ts';
 import { SignInThrottleEntity } from './sign-in-throttle.entity.ts';
 import { SigningKeyEntity } from './signing-key.entity.ts';
+import { TotpAuthenticatorEntity } from './totp-authenticator.entity.ts';
 import { TrustedDeviceEntity } from './trusted-device.entity.ts';
 import { UserEntity } from './user.entity.ts';
 
@@ -69,6 +78,15 @@ export function ormOptions(settings: DatabaseSettings): Options {
       AnsweredRequestEntity,
       SignInThrottleEntity,
       CallerKeyEntity,
+      TotpAuthenticatorEntity,
+      PasskeyEntity,
+      RecoveryCodeEntity,
+      AuthChallengeEntity,
+      SecurityEventQueueEntity,
+      SecurityEventSealEntity,
+      SecurityEventCheckpointEntity,
+      MaintenanceTaskEntity,
+      ArchivedUserEntity,
     ],
     // Never on: with it, statements go to the log.
     debug: false,

@@ -13,6 +13,8 @@ alter default privileges revoke execute on functions from public;
 grant usage on schema user_service to optix_identity, optix_readonly;
 grant execute on function user_service.uuid_floor(timestamptz) to optix_identity, optix_readonly;
 grant execute on function user_service.ensure_partitions(text, timestamptz, int) to optix_identity;
+grant execute on function user_service.drop_partitions(text, timestamptz) to optix_identity;
+grant execute on function user_service.analyze_table(text) to optix_identity;
 
 -- Which migrations ran: readiness looks.
 grant select on user_service.mikro_orm_migrations to optix_identity, optix_readonly;
@@ -28,7 +30,13 @@ grant select, insert, update, delete on
   user_service.answered_requests,
   user_service.sign_in_throttles,
   user_service.signing_keys,
-  user_service.caller_keys
+  user_service.caller_keys,
+  user_service.totp_authenticators,
+  user_service.passkeys,
+  user_service.recovery_codes,
+  user_service.auth_challenges,
+  user_service.maintenance_tasks,
+  user_service.archived_users
 to optix_identity;
 
 -- Revocations are added, and forgotten once what they are about has ended. Deleting takes them by `for update`, which asks for
@@ -40,6 +48,11 @@ grant usage on sequence user_service.revocations_id_seq to optix_identity;
 grant select, insert on user_service.security_events to optix_identity;
 grant update (resolved, resolved_at, resolved_by, resolution_note, device_id, device_fingerprint, ip_address, user_agent,
   personal_salt) on user_service.security_events to optix_identity;
+
+-- Seals are added to the chain and never changed. What waits for its seal is taken out of the queue with it.
+grant select, insert on user_service.security_event_seals to optix_identity;
+grant select, insert, delete, update (queued_at) on user_service.security_event_queue to optix_identity;
+grant select on user_service.security_event_checkpoints to optix_identity;
 
 -- People see no hash of a password or token, no private key, no second factor, no mail and no answer of a request, which
 -- may hold tokens. No salt either: with it an erased address could be found by trying.
@@ -63,3 +76,11 @@ grant select (id, user_id, payload_key_id, created_at, next_attempt_at, attempts
 grant select (caller, rpc, request_id, user_id, created_at) on user_service.answered_requests to optix_readonly;
 grant select (id, name, scopes, created_at, created_by, expires_at, revoked_at, last_used_at)
   on user_service.caller_keys to optix_readonly;
+grant select (id, user_id, secret_key_id, created_at, expires_at, confirmed_at)
+  on user_service.totp_authenticators to optix_readonly;
+grant select on user_service.passkeys to optix_readonly;
+grant select (id, user_id, created_at, used_at) on user_service.recovery_codes to optix_readonly;
+grant select (id, purpose, user_id, session_id, amr, device_id, device_fingerprint, created_at, expires_at, attempts, used_at)
+  on user_service.auth_challenges to optix_readonly;
+grant select on user_service.security_event_seals, user_service.security_event_queue,
+  user_service.security_event_checkpoints, user_service.maintenance_tasks, user_service.archived_users to optix_readonly;

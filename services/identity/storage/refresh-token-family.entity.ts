@@ -1,5 +1,4 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { SessionEntity } from './session.entity.ts';
 import { UserEntity } from './user.entity.ts';
 
 /**
@@ -12,6 +11,7 @@ export const RefreshTokenFamilyEntity = defineEntity({
   indexes: [
     { name: 'refresh_token_families_user_id_index', properties: ['userId', 'id'] },
     { name: 'refresh_token_families_session_id_index', properties: ['sessionId'] },
+    { name: 'refresh_token_families_expires_at_index', properties: ['expiresAt'] },
   ],
   checks: [
     { name: 'refresh_token_families_token_hash_check', expression: 'octet_length(current_token_hash) = 32' },
@@ -36,14 +36,8 @@ export const RefreshTokenFamilyEntity = defineEntity({
         .deleteRule('restrict')
         .updateRule('no action')
         .index(false),
-    sessionId: () =>
-      p
-        .manyToOne(SessionEntity)
-        .mapToPk()
-        .joinColumn('session_id')
-        .deleteRule('cascade')
-        .updateRule('no action')
-        .index(false),
+    /** No reference: it would be checked row by row when a partition of sessions is dropped. */
+    sessionId: p.uuid(),
     deviceId: p.text().nullable(),
     createdAt: p.datetime().columnType('timestamptz'),
     lastUsedAt: p.datetime().columnType('timestamptz').nullable(),

@@ -45,5 +45,9 @@ export const SessionEntity = defineEntity({
     lastActivityAt: p.datetime().columnType('timestamptz'),
     mfaVerified: p.boolean().default(false),
     isTrustedDevice: p.boolean().default(false),
+    /** How the user authenticated (RFC 8176). */
+    amr: p.text().array().default(['pwd']),
+    /** When the user did so last; null: when the session was opened. */
+    authenticatedAt: p.datetime().columnType('timestamptz').nullable(),
   },
 });

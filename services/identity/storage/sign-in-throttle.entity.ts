@@ -12,5 +12,8 @@ export const SignInThrottleEntity = defineEntity({
     failures: p.integer(),
     lastFailureAt: p.datetime().columnType('timestamptz'),
     lockedUntil: p.datetime().columnType('timestamptz').nullable(),
+    /** Pieces of hashes of the accounts that were tried since `accounts_since`: how many there are tells of stuffing. */
+    recentAccounts: p.bigint().array().default([]),
+    accountsSince: p.datetime().columnType('timestamptz').nullable(),
   },
 });

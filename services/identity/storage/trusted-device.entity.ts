@@ -6,7 +6,15 @@ export const TrustedDeviceEntity = defineEntity({
   name: 'TrustedDevice',
   tableName: 'trusted_devices',
   uniques: [{ name: 'trusted_devices_trust_token_hash_unique', properties: ['trustTokenHash'] }],
-  indexes: [{ name: 'trusted_devices_user_id_index', properties: ['userId', 'id'] }],
+  indexes: [
+    { name: 'trusted_devices_user_id_index', properties: ['userId', 'id'] },
+    { name: 'trusted_devices_expires_at_index', properties: ['expiresAt'] },
+    {
+      name: 'trusted_devices_revoked_at_index',
+      properties: ['revokedAt'],
+      where: 'revoked_at is not null',
+    },
+  ],
   checks: [
     { name: 'trusted_devices_trust_token_hash_check', expression: 'octet_length(trust_token_hash) = 32' },
     { name: 'trusted_devices_use_count_check', expression: 'use_count >= 0' },

@@ -45,6 +45,8 @@ export const UserEntity = defineEntity({
       properties: ['createdAt', 'id'],
       where: 'email_verified_at is null',
     },
+    // Deleted ones are archived in the order of their deletion.
+    { name: 'users_deleted_at_index', properties: ['deletedAt'], where: 'deleted_at is not null' },
     // Few: they are counted before one of them goes.
     { name: 'users_admins_index', properties: ['id'], where: "status = 'active' and 'admin' = any(roles)" },
   ],
@@ -52,7 +54,6 @@ export const UserEntity = defineEntity({
     { name: 'users_roles_not_empty_check', expression: 'cardinality(roles) > 0' },
     { name: 'users_deleted_check', expression: "(status = 'deleted') = (deleted_at is not null)" },
     { name: 'users_mfa_type_needed_check', expression: 'not mfa_enabled or mfa_type is not null' },
-    { name: 'users_mfa_secret_key_check', expression: '(mfa_secret is null) = (mfa_secret_key_id is null)' },
     { name: 'users_failed_login_attempts_check', expression: 'failed_login_attempts >= 0' },
     { name: 'users_token_generation_check', expression: 'token_generation >= 1' },
     {
@@ -75,10 +76,8 @@ export const UserEntity = defineEntity({
     status: p.enum(USER_STATUSES).default('active'),
     roles: p.enum(ROLES).array(),
     mfaEnabled: p.boolean().default(false),
+    /** The second factor that is asked for first; the factors are in tables of their own. */
     mfaType: p.enum(['totp', 'webauthn'] as const).nullable(),
-    /** Sealed by the secret box. */
-    mfaSecret: p.blob().nullable().hidden(),
-    mfaSecretKeyId: p.text().nullable(),
     createdAt: p.datetime().columnType('timestamptz'),
     /** Last change of the account. Signing in is none. */
     updatedAt: p.datetime().columnType('timestamptz'),
