@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LEAST_LINES_COVERED } from '../vitest.config.ts';
+import { ensureChromium } from './ensure-chromium.ts';
 import { ensureRedis } from './ensure-redis.ts';
 import { driftedFiles } from './gen-drift.ts';
 import { breakingAgainstMain } from './proto-breaking.ts';
@@ -114,6 +115,7 @@ async function vitest(): Promise<Outcome> {
 
 try {
   await check('redis-server', async () => Boolean(await ensureRedis()));
+  await check('chromium', async () => Boolean(await ensureChromium()));
   await check('types', () => succeeds('tsc', '-p', '.'));
   await check('lint and format', () => succeeds('biome', 'check', '.'));
   await check('contracts: lint', () => succeeds('buf', 'lint'));
