@@ -1,6 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type IpAddress, parseIpAddress } from '../domain/ip-address.ts';
-import type { NewTrustedDevice, TrustedDevice, TrustedDevices } from '../domain/trusted-devices.ts';
+import type {
+  NewTrustedDevice,
+  TrustedDevice,
+  TrustedDevicePage,
+  TrustedDevices,
+  TrustRevocation,
+} from '../domain/trusted-devices.ts';
 import type { Uuid } from '../domain/uuid.ts';
 import { withDatabaseErrors } from './database-errors.ts';
 import { query, type TimestampText, toDate, toDateOrNull } from './sql.ts';
@@ -11,6 +17,9 @@ const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 const COLUMNS = `id, user_id, device_id, device_fingerprint, device_name, host(ip_address) as ip_address, created_at,
   last_seen_at, use_count, expires_at, revoked_at, revocation_reason`;
+
+/** Trusted at a time, which is its one value. */
+const TRUSTED = 'revoked_at is null and expires_at > ?';
 
 interface DeviceColumns {
   id: Uuid;
@@ -27,7 +36,7 @@ interface DeviceColumns {
   revocation_reason: string | null;
 }
 
-/** Trusted devices in PostgreSQL. */
+/** Trusted devices in PostgreSQL. Every method throws DatabaseUnavailable where the database is away. */
 export class TrustedDeviceRepository implements TrustedDevices {
   readonly #em: EntityManager;
 
@@ -47,23 +56,26 @@ export class TrustedDeviceRepository implements TrustedDevices {
     );
   }
 
-  async findByTokenHash(trustTokenHash: Buffer): Promise<TrustedDevice | null> {
-    const [row] = await query<DeviceColumns>(
-      this.#em,
-      `select ${COLUMNS} from user_service.trusted_devices where trust_token_hash = ?`,
-      [trustTokenHash],
+  async find({ id, userId }: { readonly id: Uuid; readonly userId: Uuid }): Promise<TrustedDevice | null> {
+    return await this.#one(
+      `select ${COLUMNS} from user_service.trusted_devices where id = ? and user_id = ?`,
+      [id, userId],
     );
-    return row === undefined ? null : toDevice(row);
   }
 
-  async listByUser(
-    userId: Uuid,
-    { before, limit }: { readonly before: Uuid | null; readonly limit: number },
-  ): Promise<TrustedDevice[]> {
+  async findByTokenHash(trustTokenHash: Buffer): Promise<TrustedDevice | null> {
+    return await this.#one(`select ${COLUMNS} from user_service.trusted_devices where trust_token_hash = ?`, [
+      trustTokenHash,
+    ]);
+  }
+
+  /** Newest first: ids of UUID version 7 are in the order of their making. */
+  async listByUser(userId: Uuid, { trustedAt, before, limit }: TrustedDevicePage): Promise<TrustedDevice[]> {
     const rows = await query<DeviceColumns>(
       this.#em,
-      `select ${COLUMNS} from user_service.trusted_devices where user_id = ? and id < ? order by id desc limit ?`,
-      [userId, before ?? MAX_UUID, limit],
+      `select ${COLUMNS} from user_service.trusted_devices
+       where user_id = ? and id < ? ${trustedAt === null ? '' : `and ${TRUSTED}`} order by id desc limit ?`,
+      [userId, before ?? MAX_UUID, ...(trustedAt === null ? [] : [trustedAt]), limit],
     );
     return rows.map(toDevice);
   }
@@ -73,44 +85,51 @@ export class TrustedDeviceRepository implements TrustedDevices {
     readonly userId: Uuid;
     readonly ipAddress: IpAddress | null;
     readonly at: Date;
-  }): Promise<boolean> {
-    const rows = await query(
-      this.#em,
+  }): Promise<TrustedDevice | null> {
+    return await this.#one(
       `update user_service.trusted_devices
        set use_count = use_count + 1, last_seen_at = greatest(last_seen_at, ?), ip_address = ?
-       where id = ? and user_id = ? and revoked_at is null and expires_at > ? returning id`,
+       where id = ? and user_id = ? and ${TRUSTED} returning ${COLUMNS}`,
       [use.at, use.ipAddress, use.id, use.userId, use.at],
     );
-    return rows.length === 1;
   }
 
-  async revoke(revocation: {
-    readonly id: Uuid;
-    readonly userId: Uuid;
-    readonly reason: string;
-    readonly at: Date;
-  }): Promise<boolean> {
-    const rows = await query(
-      this.#em,
-      `update user_service.trusted_devices set revoked_at = ?, revocation_reason = ?
-       where id = ? and user_id = ? and revoked_at is null returning id`,
-      [revocation.at, revocation.reason, revocation.id, revocation.userId],
+  async revoke({ id, userId, reason, at }: TrustRevocation & { readonly id: Uuid }): Promise<boolean> {
+    return (await this.#revoke({ userId, reason, at }, 'and id = ?', [id])) === 1;
+  }
+
+  async revokeAllOfUser(revocation: TrustRevocation): Promise<number> {
+    return await this.#revoke(revocation);
+  }
+
+  async revokeBeyond({ most, ...revocation }: TrustRevocation & { readonly most: number }): Promise<number> {
+    const { userId, at } = revocation;
+    return await this.#revoke(
+      revocation,
+      `and id <= (select id from user_service.trusted_devices where user_id = ? and ${TRUSTED}
+         order by id desc limit 1 offset ?)`,
+      [userId, at, most],
     );
-    return rows.length === 1;
   }
 
-  async revokeAllOfUser(revocation: {
-    readonly userId: Uuid;
-    readonly reason: string;
-    readonly at: Date;
-  }): Promise<number> {
+  /** @param condition beside that of being trusted; starts with `and` */
+  async #revoke(
+    { userId, reason, at }: TrustRevocation,
+    condition = '',
+    values: unknown[] = [],
+  ): Promise<number> {
     const rows = await query(
       this.#em,
       `update user_service.trusted_devices set revoked_at = ?, revocation_reason = ?
-       where user_id = ? and revoked_at is null and expires_at > ? returning id`,
-      [revocation.at, revocation.reason, revocation.userId, revocation.at],
+       where user_id = ? and ${TRUSTED} ${condition} returning id`,
+      [at, reason, userId, at, ...values],
     );
     return rows.length;
+  }
+
+  async #one(sql: string, values: readonly unknown[]): Promise<TrustedDevice | null> {
+    const [row] = await query<DeviceColumns>(this.#em, sql, values);
+    return row === undefined ? null : toDevice(row);
   }
 }
 
