@@ -32,24 +32,46 @@ export interface Resolution {
 
 /** An entry as it is kept. Of the device everything but its name is. */
 export interface RecordedSecurityEvent extends SecurityEvent {
+  /** Its place in the chain, from 1; null while it waits for its seal. */
+  readonly sequence: bigint | null;
   readonly resolution: Resolution | null;
+}
+
+/** Which events: every part that is set must hold. */
+export interface SecurityEventFilter {
+  readonly userId: Uuid | null;
+  /** Any of these; none for any. */
+  readonly types: readonly string[];
+  /** At least this. */
+  readonly minSeverity: Severity | null;
+  readonly createdFrom: Date | null;
+  readonly createdBefore: Date | null;
+  readonly sessionId: Uuid | null;
+  /** Those of severity `high` and `critical` that nobody has resolved. */
+  readonly unresolved: boolean;
 }
 
 /** A piece of a list, newest first. */
 export interface SecurityEventPage {
-  /** The last event of the page before; null for the first page. */
-  readonly before: Uuid | null;
-  readonly limit: number;
+  readonly events: readonly RecordedSecurityEvent[];
+  /** Where the list goes on: behind this id. Null where it ends here. */
+  readonly next: Uuid | null;
 }
 
-/** What is read from and written to the audit log. Each method throws DatabaseUnavailable where the database is away. */
-export interface SecurityEvents {
-  append(event: SecurityEvent): Promise<void>;
+/** Reads of the audit log outside a transaction. Each throws DatabaseUnavailable. */
+export interface SecurityEventReads {
   findById(id: Uuid): Promise<RecordedSecurityEvent | null>;
-  listByUser(userId: Uuid, page: SecurityEventPage): Promise<RecordedSecurityEvent[]>;
-  listByType(type: string, page: SecurityEventPage): Promise<RecordedSecurityEvent[]>;
-  /** Those of severity `high` and `critical` that nobody has resolved. */
-  listUnresolved(page: SecurityEventPage): Promise<RecordedSecurityEvent[]>;
+  /**
+   * Events behind an id (null: from the newest on), at most `limit` of them. Looks at a bounded number of entries: the page
+   * of a rare kind of event may be short, or empty, and go on all the same.
+   */
+  list(filter: SecurityEventFilter, after: Uuid | null, limit: number): Promise<SecurityEventPage>;
+}
+
+/** What is written to the audit log. Each method throws DatabaseUnavailable where the database is away. */
+export interface SecurityEvents extends Pick<SecurityEventReads, 'findById'> {
+  /** Adds an event, which is sealed just after the commit. */
+  append(event: SecurityEvent): Promise<void>;
   /** Null, and nothing written, where there is no such event or somebody has resolved it. */
   resolve(id: Uuid, resolution: Resolution): Promise<RecordedSecurityEvent | null>;
   /**

@@ -15,7 +15,7 @@ beforeAll(async () => {
   events = new SecurityEventRepository(db.orm.em);
 });
 afterAll(() => db[Symbol.asyncDispose]());
-beforeEach(() => db.rows('truncate user_service.security_events'));
+beforeEach(() => db.rows('truncate user_service.security_events, user_service.security_event_queue'));
 
 const newId = () => uuidV7() as Uuid;
 const event = (parts: Partial<SecurityEvent> = {}): SecurityEvent => ({
@@ -31,8 +31,6 @@ const event = (parts: Partial<SecurityEvent> = {}): SecurityEvent => ({
   ...parts,
 });
 const nobody = { id: null, fingerprint: null, name: null, ipAddress: null, userAgent: null };
-const first = { before: null, limit: 10 };
-const ids = (found: readonly { readonly id: Uuid }[]) => found.map(({ id }) => id);
 
 test('an event is read as it was appended, but for the device’s name', async () => {
   const full = event();
@@ -42,10 +40,27 @@ test('an event is read as it was appended, but for the device’s name', async (
   expect(await events.findById(full.id)).toEqual({
     ...full,
     device: { ...DEVICE, name: null },
+    sequence: null,
     resolution: null,
   });
-  expect(await events.findById(empty.id)).toEqual({ ...empty, resolution: null });
+  expect(await events.findById(empty.id)).toEqual({ ...empty, sequence: null, resolution: null });
   expect(await events.findById(newId())).toBeNull();
+});
+
+test('an event waits for its seal from the moment it is there, and whoever asked is told', async () => {
+  const one = event();
+  let told = 0;
+  const em = db.orm.em.fork();
+  await em.begin();
+  await new SecurityEventRepository(em, () => {
+    told += 1;
+  }).append(one);
+  expect(told).toBe(1);
+  expect(await db.rows('select event_id from user_service.security_event_queue')).toEqual([]);
+  await em.commit();
+  expect(await db.rows('select event_id from user_service.security_event_queue')).toEqual([
+    { event_id: one.id },
+  ]);
 });
 
 test.each(['203.0.113.9', '2001:db8::7', '2001:db8:0:1:1:1:1:1', '::102:304', '::1'])(
@@ -57,38 +72,6 @@ test.each(['203.0.113.9', '2001:db8::7', '2001:db8:0:1:1:1:1:1', '::102:304', ':
   },
 );
 
-describe('lists', () => {
-  test('of a user and of a type: newest first, page by page, nobody else’s', async () => {
-    const userId = newId();
-    const own = Array.from({ length: 5 }, () => event({ userId, type: 'password_changed' }));
-    for (const one of own) {
-      await events.append(one);
-      await events.append(event());
-    }
-    const newestFirst = ids(own).reverse();
-    const byUser = (before: Uuid | null) => events.listByUser(userId, { before, limit: 3 });
-    expect(ids(await byUser(null))).toEqual(newestFirst.slice(0, 3));
-    expect(ids(await byUser(newestFirst[2] ?? null))).toEqual(newestFirst.slice(3));
-    expect(ids(await events.listByType('password_changed', { before: null, limit: 3 }))).toEqual(
-      newestFirst.slice(0, 3),
-    );
-    expect(
-      ids(await events.listByType('password_changed', { before: newestFirst[2] ?? null, limit: 3 })),
-    ).toEqual(newestFirst.slice(3));
-  });
-
-  test('of what is unresolved: high and critical together, newest first, page by page', async () => {
-    const open = (['high', 'critical', 'high', 'critical'] as const).map((severity) => event({ severity }));
-    for (const one of open) await events.append(one);
-    for (const severity of ['info', 'low', 'medium'] as const) await events.append(event({ severity }));
-    const newestFirst = ids(open).reverse();
-    expect(ids(await events.listUnresolved(first))).toEqual(newestFirst);
-    expect(ids(await events.listUnresolved({ before: newestFirst[1] ?? null, limit: 1 }))).toEqual([
-      newestFirst[2],
-    ]);
-  });
-});
-
 describe('resolving', () => {
   const resolution = { at: new Date('2026-11-23T09:00:00Z'), by: 'operator', note: 'a test' };
 
@@ -98,7 +81,6 @@ describe('resolving', () => {
     expect(await events.resolve(one.id, resolution)).toMatchObject({ id: one.id, resolution });
     expect(await events.resolve(one.id, { ...resolution, by: 'somebody else' })).toBeNull();
     expect((await events.findById(one.id))?.resolution).toEqual(resolution);
-    expect(await events.listUnresolved(first)).toEqual([]);
   });
 
   test('nothing where there is no such event', async () => {
@@ -154,7 +136,12 @@ describe('what tells about a person', () => {
       personal_hash: before?.['personal_hash'],
     });
     expect(await stored(other.id)).toEqual(beforeOfOther);
-    expect(await events.findById(own.id)).toEqual({ ...own, device: nobody, resolution: null });
+    expect(await events.findById(own.id)).toEqual({
+      ...own,
+      device: nobody,
+      sequence: null,
+      resolution: null,
+    });
     expect(await events.erasePersonal(userId)).toBe(0);
   });
 
