@@ -29,12 +29,18 @@ export interface JsonRoute {
   readonly answer: () => Promise<unknown> | unknown;
 }
 
+/** A GET endpoint beside the RPCs: answers a text, which is never cached. */
+export interface TextRoute {
+  readonly contentType: string;
+  readonly text: () => Promise<string> | string;
+}
+
 /** What the HTTP port serves. */
 export interface HttpMountOptions {
   readonly services: readonly ServiceTable[];
   readonly health: Health;
   /** GET endpoints by path. */
-  readonly routes?: Readonly<Record<string, JsonRoute>>;
+  readonly routes?: Readonly<Record<string, JsonRoute | TextRoute>>;
   /** Steps that only HTTP callers see, for example response headers. */
   readonly interceptors?: readonly Interceptor[];
   readonly maxMessageBytes: number;
@@ -118,14 +124,30 @@ async function answerRoute(
     sendJson(response, health.ok ? 200 : 503, health.body);
   } else if (route !== undefined) {
     try {
-      const body = await route.answer();
-      response.setHeader('cache-control', `public, max-age=${route.maxAgeSeconds}`);
-      sendJson(response, 200, body);
+      await sendRoute(response, route);
     } catch (error) {
       options.logger.error({ err: error, path }, 'unexpected error');
       sendError(response, 503, Code.Unavailable, `${path} can't be answered at the moment`);
     }
   }
+}
+
+async function sendRoute(response: HttpResponse, route: JsonRoute | TextRoute): Promise<void> {
+  if ('text' in route) {
+    const text = await route.text();
+    response.setHeader('cache-control', 'no-store');
+    sendText(response, route.contentType, text);
+  } else {
+    const body = await route.answer();
+    response.setHeader('cache-control', `public, max-age=${route.maxAgeSeconds}`);
+    sendJson(response, 200, body);
+  }
+}
+
+function sendText(response: HttpResponse, contentType: string, text: string): void {
+  const bytes = Buffer.from(text);
+  response.writeHead(200, { 'content-type': contentType, 'content-length': bytes.length });
+  response.end(bytes);
 }
 
 function healthReport(health: Health, path: string): HealthReport | undefined {

@@ -6,7 +6,6 @@ import type { IdentityConfig } from '../config.ts';
 import { closeOrm } from '../storage/close-orm.ts';
 import { DatabaseProbe } from '../storage/database-probe.ts';
 import { type DatabaseSettings, ormOptions } from '../storage/mikro-orm.config.ts';
-import { PartitionKeeper } from '../storage/partition-keeper.ts';
 import { openReadReplicas } from '../storage/read-replicas.ts';
 import { ReadRouter } from '../storage/read-router.ts';
 
@@ -56,13 +55,6 @@ export async function openDatabase(
     replicas,
     onLeftAlone: (replica, reason) => logger.warn({ replica, reason }, 'a read replica is left alone'),
   });
-  resources.use(
-    new PartitionKeeper({
-      em: orm.em,
-      onMade: (partitions) => logger.info({ partitions }, 'partitions were made'),
-      onError: (error) => logger.error({ err: error }, 'partitions could not be looked after'),
-    }),
-  );
   const probe = resources.use(new DatabaseProbe(orm, config.databaseUrl));
   const monitor = resources.use(
     new StoreMonitor({

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { v7 as uuidV7 } from 'uuid';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { withTestClient } from '../../../testing/database-admin.ts';
-import { PARTITIONED_TABLES } from './partition-keeper.ts';
+import { PARTITIONED_TABLES } from '../domain/maintenance/partitions.ts';
 import { query } from './sql.ts';
 import { openTestOrm, type TestOrm } from './testing-orm.ts';
 
@@ -179,29 +179,6 @@ describe('ensure_partitions', () => {
       expect(performance.now() - started).toBeLessThan(3000);
       await client.query('rollback');
     });
-  });
-
-  test('retention: a partition is detached and dropped once no family refers to its sessions', async () => {
-    const [user] = await db.rows(addUser);
-    const session = uuidV7();
-    await db.rows(
-      `insert into user_service.sessions_history (id, user_id, created_at, expires_at, last_activity_at)
-       values ($1, $2, now(), now(), now())`,
-      [session, user?.['id']],
-    );
-    await db.rows(
-      `insert into user_service.refresh_token_families
-         (id, user_id, session_id, created_at, expires_at, current_token_hash)
-       values ($1, $2, $3, now(), now(), sha256('x'))`,
-      [uuidV7(), user?.['id'], session],
-    );
-    const [name] = await namesOf('sessions_history', [0]);
-    const detach = `alter table user_service.sessions_history detach partition user_service.${name}`;
-    await expect(db.rows(detach)).rejects.toMatchObject({ code: '23503' });
-    await db.rows('delete from user_service.refresh_token_families');
-    await db.rows(detach);
-    await db.rows(`drop table user_service.${name}`);
-    expect(await ensure('sessions_history', null, 3)).toEqual([name]);
   });
 });
 

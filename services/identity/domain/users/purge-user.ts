@@ -1,5 +1,6 @@
-import { UserNotDeleted } from '../errors.ts';
+import { EtagMismatch, UserNotDeleted } from '../errors.ts';
 import { type AnswerCodec, once } from '../idempotency.ts';
+import type { Repositories } from '../unit-of-work.ts';
 import { holdUser, type UserAdminDeps, type UserChange } from './change-user.ts';
 import { userEvent } from './user-event.ts';
 
@@ -18,22 +19,18 @@ const codec: AnswerCodec<Purge> = {
 };
 
 /**
- * Erases a deleted user for good, in one transaction: either all of it is gone or nothing. The audit log keeps its
- * entries, under the user's id, without what tells about the person.
+ * Erases a deleted or archived user for good, in one transaction: either all of it is gone or nothing. The audit log keeps
+ * its entries, under the user's id, without what tells about the person.
  *
  * @throws UserNotFound, UserNotDeleted, EtagMismatch, RequestIdReused, DatabaseUnavailable
  */
-export async function purgeUser(
-  { unitOfWork, now }: UserAdminDeps,
-  { id, etag, requestKey, origin }: UserChange,
-): Promise<Purge> {
+export async function purgeUser({ unitOfWork, now }: UserAdminDeps, change: UserChange): Promise<Purge> {
+  const { id, requestKey, origin } = change;
   return await once(unitOfWork, requestKey, codec, async (repositories) => {
-    const { users, securityEvents } = repositories;
-    const user = await holdUser(repositories, id, etag);
-    if (user.deletedAt === null) throw new UserNotDeleted();
+    const { securityEvents } = repositories;
+    const { sessions } = await eraseAccount(repositories, change);
     const at = now();
     const erasedEvents = await securityEvents.erasePersonal(id);
-    const { sessions } = await users.erase(user);
     const purge: Purge = { sessions, securityEvents: erasedEvents };
     await securityEvents.append(
       userEvent({
@@ -48,4 +45,21 @@ export async function purgeUser(
     );
     return purge;
   });
+}
+
+/** @throws UserNotFound, UserNotDeleted, EtagMismatch */
+async function eraseAccount(
+  repositories: Repositories,
+  { id, etag }: UserChange,
+): Promise<Pick<Purge, 'sessions'>> {
+  const { users, archivedUsers } = repositories;
+  // In this order: who waited here for the user to be archived finds them there.
+  if ((await users.hold(id)) === null && (await archivedUsers.erase(id))) {
+    // Whatever state it names, it is not the one that an archived user is in.
+    if (etag !== null) throw new EtagMismatch();
+    return { sessions: 0 };
+  }
+  const user = await holdUser(repositories, id, etag);
+  if (user.deletedAt === null) throw new UserNotDeleted();
+  return await users.erase(user);
 }

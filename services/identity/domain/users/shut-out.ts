@@ -4,7 +4,8 @@ import type { User } from '../user.ts';
 import { revokeAccessTokens } from './revoke-access-tokens.ts';
 
 /**
- * Ends everything a user could go on with: mailed tokens, sessions, access tokens. Comes last in a transaction.
+ * Ends everything a user could go on with: mailed tokens, challenges, trusted devices, sessions, access tokens. Comes last
+ * in a transaction.
  *
  * @param user as changed: with the token generation that is to be accepted from now on
  */
@@ -15,6 +16,8 @@ export async function shutOut(
   at: Date,
 ): Promise<void> {
   await repositories.oneTimeTokens.endOpen(user.id, at);
+  await repositories.challenges.endOpen(user.id, at);
+  await repositories.trustedDevices.revokeAllOfUser({ userId: user.id, reason, at });
   await endUserSessions(repositories, { userId: user.id, except: null, reason, at });
   await revokeAccessTokens(repositories, user, reason, at);
 }
