@@ -1,7 +1,10 @@
 import { type Client, createClient } from '@connectrpc/connect';
 import { AuthenticationService } from '../../gen/optix/identity/v1/authentication_service_pb.ts';
 import { CredentialService } from '../../gen/optix/identity/v1/credential_service_pb.ts';
+import { DeviceService } from '../../gen/optix/identity/v1/device_service_pb.ts';
 import { IdentityService } from '../../gen/optix/identity/v1/identity_service_pb.ts';
+import { MaintenanceService } from '../../gen/optix/identity/v1/maintenance_service_pb.ts';
+import { SecurityEventService } from '../../gen/optix/identity/v1/security_event_service_pb.ts';
 import { SessionService } from '../../gen/optix/identity/v1/session_service_pb.ts';
 import { SigningKeyService } from '../../gen/optix/identity/v1/signing_key_service_pb.ts';
 import { TokenService } from '../../gen/optix/identity/v1/token_service_pb.ts';
@@ -13,8 +16,11 @@ export interface IdentityClient extends Disposable {
   readonly authentication: Client<typeof AuthenticationService>;
   readonly credentials: Client<typeof CredentialService>;
   readonly sessions: Client<typeof SessionService>;
+  readonly devices: Client<typeof DeviceService>;
   readonly tokens: Client<typeof TokenService>;
   readonly signingKeys: Client<typeof SigningKeyService>;
+  readonly securityEvents: Client<typeof SecurityEventService>;
+  readonly maintenance: Client<typeof MaintenanceService>;
 }
 
 /**
@@ -34,8 +40,11 @@ export function createIdentityClient(options: GrpcTransportOptions): IdentityCli
     authentication: createClient(AuthenticationService, transport),
     credentials: createClient(CredentialService, transport),
     sessions: createClient(SessionService, transport),
+    devices: createClient(DeviceService, transport),
     tokens: createClient(TokenService, transport),
     signingKeys: createClient(SigningKeyService, transport),
+    securityEvents: createClient(SecurityEventService, transport),
+    maintenance: createClient(MaintenanceService, transport),
     [Symbol.dispose]: () => transport[Symbol.dispose](),
   };
 }

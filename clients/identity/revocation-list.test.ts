@@ -17,6 +17,7 @@ const revocation = (sessionId: string, expiresInMs: number) =>
 const token = (sessionId: string) => ({
   ...{ sessionId, userId: 'u', tokenId: 't', roles: [], generation: 1, keyId: 'k' },
   ...{ issuedAt: new Date(), notBefore: new Date(), expiresAt: new Date() },
+  ...{ amr: [], acr: null, authenticatedAt: null },
   checkedBy: 'nobody' as const,
 });
 

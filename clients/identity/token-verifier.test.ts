@@ -18,13 +18,23 @@ describe('a good token', () => {
   test.each(['EdDSA', 'ES256'] as const)('is read without asking about it: %s', async (algorithm) => {
     const { jwk } = await tests.service.addKey(algorithm);
     const verifier = await tests.connectFresh();
-    const token = await tests.service.issue({ claims: { gen: 3, roles: ['user', 'admin'] } });
+    const authentication = { amr: ['pwd', 'otp', 'mfa'], acr: 'aal2', auth_time: 1_790_000_000 };
+    const token = await tests.service.issue({
+      claims: { gen: 3, roles: ['user', 'admin'], ...authentication },
+    });
     const { sub, sid, jti, exp = 0 } = decodeJwt(token);
     expect(await verifier.verify(token)).toMatchObject({
       ...{ userId: sub, sessionId: sid, tokenId: jti, roles: ['user', 'admin'], generation: 3 },
       ...{ keyId: jwk.kid, expiresAt: new Date(exp * 1000), checkedBy: 'revocation_stream' },
+      ...{ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2', authenticatedAt: new Date(1_790_000_000_000) },
     });
     expect(tests.service.calls).toMatchObject({ introspectToken: 0, getJwks: 1 });
+  });
+
+  test('need not tell how its user authenticated: identity of before did not', async () => {
+    const verifier = await tests.connectFresh();
+    const token = await tests.service.issue({ claims: { amr: ['pwd'] } });
+    expect(await verifier.verify(token)).toMatchObject({ amr: ['pwd'], acr: null, authenticatedAt: null });
   });
 
   test('costs one fetch of keys, however many come at once', async () => {
@@ -64,6 +74,10 @@ describe('is not good:', () => {
     ['claims', { claims: { roles: 'admin' } }],
     ['claims', { claims: { sid: undefined } }],
     ['claims', { claims: { exp: undefined } }],
+    ['claims', { claims: { amr: 'mfa' } }],
+    ['claims', { claims: { amr: [1] } }],
+    ['claims', { claims: { acr: 2 } }],
+    ['claims', { claims: { auth_time: '1790000000' } }],
   ])('%s: %j', async (reason, change) => {
     expect(await tests.reasonOf(await tests.connectFresh(), await tests.service.issue(change))).toBe(reason);
   });

@@ -12,6 +12,12 @@ export interface VerifiedToken {
   readonly roles: readonly string[];
   /** Claim `gen`: the user's token generation at the issue, from 1. */
   readonly generation: number;
+  /** Claim `amr`: how the user had authenticated (RFC 8176), for example `pwd`, `otp`, `mfa`. */
+  readonly amr: readonly string[];
+  /** Claim `acr`: the assurance level of that, `aal1` or `aal2`; null where the token does not tell. */
+  readonly acr: string | null;
+  /** Claim `auth_time`: when the user had authenticated last; null where the token does not tell. */
+  readonly authenticatedAt: Date | null;
   /** Id of the key that signed it. */
   readonly keyId: string;
   readonly issuedAt: Date;
@@ -23,16 +29,23 @@ export interface VerifiedToken {
 
 /** Reads the claims of a token whose signature, issuer, audience and times are good. Null where one is not as it must be. */
 export function readClaims(payload: JWTPayload, keyId: string): VerifiedToken | null {
-  const { sub, sid, jti, roles, gen, iat, nbf, exp } = payload;
+  const { sub, sid, jti, roles, gen, iat, nbf, exp, amr = [], acr = null, auth_time = null } = payload;
   if (typeof sub !== 'string' || typeof sid !== 'string' || typeof jti !== 'string') return null;
   if (iat === undefined || nbf === undefined || exp === undefined) return null;
-  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) return null;
+  if (!isTexts(roles) || !isTexts(amr)) return null;
+  if (acr !== null && typeof acr !== 'string') return null;
+  if (auth_time !== null && (typeof auth_time !== 'number' || !Number.isSafeInteger(auth_time))) return null;
   if (typeof gen !== 'number' || !Number.isSafeInteger(gen) || gen < 1) return null;
   return {
-    ...{ userId: sub, sessionId: sid, tokenId: jti, roles, generation: gen, keyId },
+    ...{ userId: sub, sessionId: sid, tokenId: jti, roles, generation: gen, keyId, amr, acr },
+    authenticatedAt: auth_time === null ? null : new Date(auth_time * 1000),
     issuedAt: new Date(iat * 1000),
     notBefore: new Date(nbf * 1000),
     expiresAt: new Date(exp * 1000),
     checkedBy: 'nobody',
   };
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }

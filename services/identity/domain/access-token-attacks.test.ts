@@ -67,6 +67,11 @@ describe('is not good, though well-formed:', () => {
     ['half a generation', { payload: { gen: 1.5 } }],
     ['a generation beyond counting', { payload: { gen: 2 ** 53 } }],
     ['a generation that is text', { payload: { gen: '1' } }],
+    ['authentication methods that are text', { payload: { amr: 'mfa' } }],
+    ['an authentication method that is no text', { payload: { amr: ['pwd', 1] } }],
+    ['an assurance level that is no text', { payload: { acr: 2 } }],
+    ['a time of authentication that is text', { payload: { auth_time: '1' } }],
+    ['a time of authentication between seconds', { payload: { auth_time: 1.5 } }],
   ])('%s', async (_case, change) => {
     expect(await shared.replica().tokens.verify(await forge(change))).toBeNull();
   });

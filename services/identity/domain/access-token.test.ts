@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { authenticationContext } from './authentication-context.ts';
 import { MalformedToken } from './errors.ts';
 import { AUDIENCE, ISSUER, later, newKey, START, session, TestKeys } from './testing-access-tokens.ts';
 
@@ -26,7 +27,7 @@ describe('a token', () => {
       exp: iat + 900,
       roles: ['user', 'premium'],
       gen: 3,
-      amr: ['pwd'],
+      ...{ amr: ['pwd'], acr: 'aal1', auth_time: iat },
     });
     expect(expiresAt).toEqual(later(900));
   });
@@ -41,6 +42,15 @@ describe('a token', () => {
       roles: ['user', 'premium'],
       gen: 3,
       kid: shared.stored[0]?.kid,
+      ...{ amr: ['pwd'], acr: 'aal1', auth_time: START.getTime() / 1000 },
+    });
+  });
+
+  test('says how its user authenticated (RFC 9068 section 2.2.1)', async () => {
+    const authentication = authenticationContext(['pwd', 'otp'], new Date(START.getTime() - 1500));
+    const { token } = await shared.replica().tokens.issue({ ...session, authentication });
+    expect(await shared.replica().tokens.verify(token)).toMatchObject({
+      ...{ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2', auth_time: START.getTime() / 1000 - 2 },
     });
   });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { errors, jwtVerify, SignJWT } from 'jose';
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import type { AuthenticationContext } from './authentication-context.ts';
 import { MalformedToken } from './errors.ts';
 import { SIGNING_ALGORITHMS } from './signing-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -34,6 +35,12 @@ export interface AccessTokenClaims {
   readonly kid: string;
   /** The user's token generation at the issue, from 1: tokens of an older one than the user's are not accepted. */
   readonly gen: number;
+  /** How the user had authenticated (RFC 8176). */
+  readonly amr?: readonly string[];
+  /** The assurance level of that, `aal1` or `aal2`; undefined in a token of a version that did not tell. */
+  readonly acr?: string;
+  /** When the user had authenticated last; undefined in a token of a version that did not tell. */
+  readonly auth_time?: number;
 }
 
 export interface IssuedAccessToken {
@@ -70,7 +77,7 @@ export class AccessTokens {
   }
 
   /**
-   * Issues a token for a session that was opened with a password.
+   * Issues a token for a session. How its user authenticated is in the claims that RFC 9068 section 2.2.1 names.
    *
    * @throws DatabaseUnavailable, SecretUnreadable where there is no key to sign with.
    */
@@ -80,16 +87,20 @@ export class AccessTokens {
     readonly roles: readonly string[];
     /** The user's token generation (`users.token_generation`), from 1. */
     readonly generation: number;
+    readonly authentication: AuthenticationContext;
   }): Promise<IssuedAccessToken> {
     const { keys, issuer, audience, clientId, lifetimeSeconds, now } = this.#options;
     const key = await keys.active();
     const issuedAt = Math.floor(now().getTime() / 1000);
     const exp = issuedAt + lifetimeSeconds;
+    const { amr, acr, authenticatedAt } = session.authentication;
     const token = await new SignJWT({
       sid: session.sessionId,
       roles: [...session.roles],
       gen: session.generation,
-      amr: ['pwd'],
+      amr: [...amr],
+      acr,
+      auth_time: Math.floor(authenticatedAt.getTime() / 1000),
       client_id: clientId,
     })
       .setProtectedHeader({ alg: key.algorithm, typ: TYPE, kid: key.kid })
@@ -139,14 +150,34 @@ export class AccessTokens {
       if (iat === undefined || nbf === undefined || exp === undefined) return null;
       if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) return null;
       if (typeof gen !== 'number' || !Number.isSafeInteger(gen) || gen < 1) return null;
+      const authentication = authenticationClaims(payload);
       const { kid } = protectedHeader;
-      if (kid === undefined) return null;
-      return { iss: issuer, aud: [payload.aud ?? []].flat(), sub, sid, jti, iat, nbf, exp, roles, gen, kid };
+      if (kid === undefined || authentication === null) return null;
+      const aud = [payload.aud ?? []].flat();
+      return { iss: issuer, aud, sub, sid, jti, iat, nbf, exp, roles, gen, kid, ...authentication };
     } catch (error) {
       if (error instanceof errors.JOSEError) return null;
       throw error;
     }
   }
+}
+
+/** The claims on how the user had authenticated, as far as there are any; null where one is not as it must be. */
+function authenticationClaims({
+  amr,
+  acr,
+  auth_time,
+}: JWTPayload): Pick<AccessTokenClaims, 'amr' | 'acr' | 'auth_time'> | null {
+  if (amr !== undefined && !(Array.isArray(amr) && amr.every((method) => typeof method === 'string')))
+    return null;
+  if (acr !== undefined && typeof acr !== 'string') return null;
+  if (auth_time !== undefined && !(typeof auth_time === 'number' && Number.isSafeInteger(auth_time)))
+    return null;
+  return {
+    ...(amr === undefined ? {} : { amr }),
+    ...(acr === undefined ? {} : { acr }),
+    ...(auth_time === undefined ? {} : { auth_time }),
+  };
 }
 
 function requireJwtForm(token: string): void {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AccessTokens } from './access-token.ts';
+import { authenticationContext } from './authentication-context.ts';
 import { SecretBox } from './secret-box.ts';
 import { generateSigningKey, type SigningAlgorithm, type StoredSigningKey } from './signing-key.ts';
 import { SigningKeys } from './signing-keys.ts';
@@ -15,6 +16,7 @@ export const session = {
   sessionId: randomUUID(),
   roles: ['user', 'premium'],
   generation: 3,
+  authentication: authenticationContext(['pwd'], START),
 };
 
 /** Keys that several processes share, as the database would keep them, and the time on their clocks. */

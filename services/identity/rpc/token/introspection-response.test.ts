@@ -20,6 +20,7 @@ function active(): Introspection {
     claims: {
       ...{ iss: 'https://identity.example', aud: ['optix'], sub: id, sid: id, jti: 'j' },
       ...{ iat: 1_790_000_000, nbf: 1_790_000_000, exp: 1_790_000_900, roles: ['user'], gen: 1, kid: 'k' },
+      ...{ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2', auth_time: 1_789_999_000 },
     },
     clientId: 'optix',
     state: {
@@ -35,7 +36,17 @@ test('an active token: all of RFC 7662 that there is, roles as of now', () => {
     ...{ active: true, sub: id, sid: id, jti: 'j', iss: 'https://identity.example', aud: ['optix'] },
     ...{ exp: 1_790_000_900n, iat: 1_790_000_000n, nbf: 1_790_000_000n, tokenType: 'Bearer' },
     ...{ username: 'ädä@example.com', roles: ['admin', 'user'], mfaVerified: false, clientId: 'optix' },
+    ...{ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2', authTime: 1_789_999_000n },
   });
+});
+
+test('a token of a version that did not tell of the authentication: nothing is made up', () => {
+  const found = active();
+  if (!found.active) throw new Error('it is active');
+  const { amr, acr, auth_time, ...claims } = found.claims;
+  const answer = introspectionResponse({ ...found, claims, state: { ...found.state } });
+  expect(answer).toMatchObject({ active: true, amr: [] });
+  expect([answer.acr, answer.authTime]).toEqual([undefined, undefined]);
 });
 
 test('an inactive one: nothing more', () => {

@@ -41,6 +41,9 @@ export function introspectionResponse(found: Introspection): IntrospectTokenResp
       roles: [...state.user.roles],
       mfaVerified: state.session.mfaVerified,
       clientId,
+      amr: [...(claims.amr ?? [])],
+      ...(claims.acr === undefined ? {} : { acr: claims.acr }),
+      ...(claims.auth_time === undefined ? {} : { authTime: BigInt(claims.auth_time) }),
     });
     answers.set(state, answer);
   }
