@@ -12,11 +12,15 @@ import {
 } from '../../runtime/settings.ts';
 import { postgresPasswordProblem } from '../../runtime/store-urls.ts';
 import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-settings.ts';
+import { originProblem, parseOrigins, type RelyingParty } from './domain/passkeys/relying-party.ts';
 import type { SecretKey } from './domain/secret-box.ts';
 import { limiterTls, limiterTlsSettings } from './limiter-tls-settings.ts';
 import { databaseSettings } from './settings/database-settings.ts';
+import { detectionSettings } from './settings/detection-settings.ts';
 import { limiterSettings } from './settings/limiter-settings.ts';
 import { mailSettings } from './settings/mail-settings.ts';
+import { maintenanceSettings } from './settings/maintenance-settings.ts';
+import { secondFactorSettings } from './settings/second-factor-settings.ts';
 import { signInSettings } from './settings/sign-in-settings.ts';
 import { tokenSettings } from './settings/token-settings.ts';
 
@@ -47,11 +51,14 @@ export const settings = {
   ),
   olderEncryptionKeys: secretSetting(
     'IDENTITY_OLDER_ENCRYPTION_KEYS',
-    'Former values of IDENTITY_ENCRYPTION_KEY between commas, which still decrypt what they encrypted.',
+    'Former values of IDENTITY_ENCRYPTION_KEY, and the next one before it takes over, between commas: they decrypt what they encrypted.',
     (text) => text.split(',').map((part) => parseEncryptionKey(part.trim())),
   ),
   ...tokenSettings,
   ...signInSettings,
+  ...secondFactorSettings,
+  ...detectionSettings,
+  ...maintenanceSettings,
   ...mailSettings,
   ...limiterSettings,
   ...limiterTlsSettings,
@@ -96,6 +103,15 @@ export function encryptionKeys(config: IdentityConfig): {
   return { primary, older, isDevelopmentKey: primary.id === DEVELOPMENT_KEY.id };
 }
 
+/** Whom passkeys are made for; null where they are off: in production without WEBAUTHN_RP_ID. */
+export function relyingPartyOf(config: SettingValues<typeof settings>): RelyingParty | null {
+  const { environment, webauthnRpId, webauthnRpName: name, webauthnOrigins, httpPort } = config;
+  if (webauthnRpId === undefined && environment === 'production') return null;
+  const id = webauthnRpId ?? 'localhost';
+  const ownPage = id === 'localhost' ? `http://localhost:${httpPort}` : `https://${id}`;
+  return { id, name, origins: webauthnOrigins === undefined ? [ownPage] : parseOrigins(webauthnOrigins) };
+}
+
 /** Settings that are good by themselves and not together. */
 function crossProblems(config: SettingValues<typeof settings>): string[] {
   const problems: string[] = [];
@@ -104,6 +120,12 @@ function crossProblems(config: SettingValues<typeof settings>): string[] {
       `${settings.sessionIdleTimeoutSeconds.env} must be longer than ${settings.accessTokenLifetimeSeconds.env}`,
     );
   }
+  const relyingParty = relyingPartyOf(config);
+  if (relyingParty === null && config.webauthnOrigins !== undefined) {
+    problems.push(`${settings.webauthnOrigins.env} is of no use without ${settings.webauthnRpId.env}`);
+  }
+  const origin = relyingParty && originProblem(relyingParty.id, relyingParty.origins);
+  if (origin) problems.push(`${settings.webauthnOrigins.env} ${origin}`);
   if (config.lockoutMaxSeconds < config.lockoutBaseSeconds) {
     problems.push(`${settings.lockoutMaxSeconds.env} must be at least ${settings.lockoutBaseSeconds.env}`);
   }

@@ -1,50 +1,66 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { Metrics } from '../../runtime/metrics.ts';
 import { redisTarget } from '../../runtime/redis-settings.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
 import { plaintextDatabaseWarning, plaintextRedisWarning } from '../../runtime/store-urls.ts';
-import { encryptionKeys, type IdentityConfig } from './config.ts';
+import { encryptionKeys, type IdentityConfig, relyingPartyOf } from './config.ts';
 import { AccessTokens } from './domain/access-token.ts';
+import type { AuditLogDeps } from './domain/audit/audit-log-deps.ts';
 import type { AuthenticateDeps } from './domain/authenticate.ts';
+import type { ChallengeDeps } from './domain/challenges/challenge-deps.ts';
+import type { SessionProofDeps } from './domain/challenges/session-proof.ts';
 import type { CredentialDeps } from './domain/credentials/credential-deps.ts';
 import { lockoutPolicies } from './domain/credentials/lockout-policy.ts';
 import type { VerificationDeps } from './domain/credentials/verification-deps.ts';
+import type { DeviceDeps } from './domain/devices/device-deps.ts';
+import { TrustedDevicePolicy } from './domain/devices/trusted-device-policy.ts';
 import type { IntrospectDeps } from './domain/introspect.ts';
 import { VerifiedTokens } from './domain/introspect-tokens.ts';
 import { KeyRotation } from './domain/key-rotation.ts';
 import { KeyRotationTimer } from './domain/key-rotation-timer.ts';
+import type { MaintenanceDeps } from './domain/maintenance/maintenance-deps.ts';
 import type { UserReads } from './domain/reads.ts';
 import type { RefreshDeps } from './domain/refresh.ts';
 import type { RegisterDeps } from './domain/register.ts';
 import type { RevocationWatch } from './domain/revocation-watch.ts';
 import type { RevokeDeps } from './domain/revoke-session.ts';
+import type { PasskeyDeps } from './domain/second-factors/passkey-deps.ts';
+import type { SecondFactorDeps } from './domain/second-factors/second-factor-deps.ts';
 import { SecretBox } from './domain/secret-box.ts';
 import { SessionActivity } from './domain/session-activity.ts';
 import { SessionPolicy } from './domain/session-policy.ts';
 import { SigningKeys } from './domain/signing-keys.ts';
-import { Upkeep } from './domain/upkeep.ts';
+import type { Role } from './domain/user.ts';
 import type { CreateUserDeps } from './domain/users/create-user.ts';
 import { PageTokens } from './domain/users/page-tokens.ts';
 import type { UserDirectory } from './domain/users/user-directory.ts';
+import { startAudit } from './parts/audit.ts';
 import { openDatabase } from './parts/database.ts';
+import { openDetection } from './parts/detection.ts';
 import { openLimiter } from './parts/limiter.ts';
 import { mailOptions, startMailDelivery } from './parts/mail.ts';
+import { startMaintenance } from './parts/maintenance.ts';
 import { openPasswordPolicy, passwordHasher, startLearningCosts } from './parts/passwords.ts';
 import { openRevocations } from './parts/revocations.ts';
 import { type RequestKeys, requestKeysFrom } from './rpc/request-key.ts';
 import { ActiveSessions } from './storage/active-sessions.ts';
 import { PostgresCallerKeyStore } from './storage/caller-key-store.ts';
+import { ChallengeRepository } from './storage/challenge-repository.ts';
 import { CredentialRepository } from './storage/credential-repository.ts';
 import { OneTimeTokenRepository } from './storage/one-time-token-repository.ts';
 import { OrmUnitOfWork } from './storage/orm-unit-of-work.ts';
 import { OutgoingMailRepository } from './storage/outgoing-mail-repository.ts';
 import { RedisProbe } from './storage/redis-probe.ts';
 import { RefreshTokenFamilyRepository } from './storage/refresh-token-family-repository.ts';
+import { SecondFactorRepository } from './storage/second-factor-repository.ts';
+import { SecretRekeying } from './storage/secret-rekeying.ts';
 import { SessionRepository } from './storage/session-repository.ts';
 import { SessionStates } from './storage/session-states.ts';
 import { SignInThrottleRepository } from './storage/sign-in-throttle-repository.ts';
 import { SigningKeyRepository } from './storage/signing-key-repository.ts';
+import { TrustedDeviceRepository } from './storage/trusted-device-repository.ts';
 import { UserRepository } from './storage/user-repository.ts';
 import { GatheredUserReads } from './storage/users/gathered-user-reads.ts';
 import { StoredUserDirectory } from './storage/users/user-directory.ts';
@@ -55,13 +71,19 @@ const REVOCATION_SLACK_MS = 3_600_000;
 export const JWKS_MAX_AGE_SECONDS = 300;
 /** Beyond what is promised, for clocks and requests on their way. */
 const KEY_SLACK_MS = 60_000;
-/** How long ended tokens and idle throttles are kept: longer than any count or lock is remembered. */
-const KEPT_MS = 48 * 3_600_000;
+/** Whose devices may stand in for the second factor, unless set otherwise: administrators' never. */
+const TRUSTED_DEVICE_ROLES: readonly Role[] = ['premium', 'user', 'trial'];
 
 /** What the handlers work with. Disposing it closes the stores. */
 export interface IdentityContext extends AsyncDisposable {
   readonly registration: RegisterDeps;
   readonly authentication: AuthenticateDeps;
+  readonly challenges: ChallengeDeps;
+  readonly secondFactors: SecondFactorDeps;
+  readonly passkeys: PasskeyDeps;
+  readonly devices: DeviceDeps;
+  readonly auditLog: AuditLogDeps;
+  readonly maintenance: MaintenanceDeps;
   readonly credentials: CredentialDeps;
   readonly verification: VerificationDeps;
   readonly users: UserReads;
@@ -77,6 +99,7 @@ export interface IdentityContext extends AsyncDisposable {
   readonly requestKeys: RequestKeys;
   /** Where the keys of callers are kept. */
   readonly callerKeyStore: CallerKeyStore;
+  readonly metrics: Metrics;
   /** Stores to watch. */
   readonly monitors: readonly StoreMonitor[];
   /** Whether calls can be answered: while the database can. */
@@ -93,7 +116,6 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   const keys = encryptionKeys(config);
   warn(config, keys.isDevelopmentKey, logger);
   const now = () => new Date();
-  const forgotten = () => new Date(Date.now() - KEPT_MS);
   const redis = redisTarget(config);
   const passwordPolicy = await openPasswordPolicy(config, resources);
   const hasher = passwordHasher(config);
@@ -112,7 +134,9 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     revocationLifetimeMs: config.accessTokenLifetimeSeconds * 1000 + REVOCATION_SLACK_MS,
     onRevoked: async (revoked) => await barrier.enforce(revoked),
     onMail: () => delivery?.wake(),
+    onEvents: () => audit.sealer.wake(),
   });
+  const audit = startAudit(em, resources, logger);
   const delivery = startMailDelivery(config, { em, secretBox, unitOfWork }, resources, logger);
 
   const signingKeys = new SigningKeys({
@@ -152,20 +176,25 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   const sessions = new SessionRepository(em);
   const states = new SessionStates(em);
   const credentials = new CredentialRepository(em);
+  const detection = await openDetection(config, em, resources, logger);
   startLearningCosts(hasher, credentials, resources, logger);
   const networkLocks = new SignInThrottleRepository(em);
   const outgoingMails = new OutgoingMailRepository(em, secretBox, mail.enabled);
   const oneTimeTokens = new OneTimeTokenRepository(em);
-  resources.use(
-    new Upkeep({
-      sweeps: [
-        (most) => oneTimeTokens.deleteExpired(forgotten(), most),
-        (most) => outgoingMails.deleteExpired(now(), most),
-        (most) => networkLocks.deleteIdle(forgotten(), most),
-        (most) => unitOfWork.transactional(({ answeredRequests }) => answeredRequests.deleteExpired(most)),
-      ],
-      onError: (error) => logger.warn({ err: error }, 'rows of no more use could not be deleted'),
-    }),
+  const secretRekeying = new SecretRekeying(em, secretBox, (secret, error) =>
+    logger.error({ ...secret, err: error }, 'a secret can not be read'),
+  );
+  const metrics = new Metrics();
+  const maintenance = startMaintenance(
+    config,
+    {
+      em,
+      sealing: audit.log.sealing,
+      metrics,
+      shared: { unitOfWork, now, oneTimeTokens, networkLocks, outgoingMails, secretRekeying },
+    },
+    resources,
+    logger,
   );
   const sessionPolicy = new SessionPolicy({
     sessionsPerUser: config.sessionsPerUser,
@@ -201,23 +230,52 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     maxSeconds: config.lockoutMaxSeconds,
   });
   const common = { limiter, hasher, passwordPolicy, unitOfWork, users, credentials, now };
-  const guarded = { ...common, networkLocks, lockout };
+  const guarded = { ...common, networkLocks, lockout, ...detection };
+  const introspection = { verifiedTokens, liveStates, sessionPolicy, sessionActivity, now };
+  const proof: SessionProofDeps = {
+    introspection,
+    sessions,
+    credentialReads: credentials,
+    stepUpMaxAgeMs: config.stepUpMaxAgeSeconds * 1000,
+    now,
+  };
+  const secondFactors = new SecondFactorRepository(em);
+  const trustedRoles = config.trustedDeviceRoles as readonly Role[];
+  const signIn = {
+    ...guarded,
+    accessTokens,
+    sessionPolicy,
+    sessionLifetimeMs: config.sessionLifetimeSeconds * 1000,
+    secondFactors,
+    trustedDevicePolicy: new TrustedDevicePolicy({
+      lifetimeMs: config.trustedDeviceLifetimeSeconds * 1000,
+      roles: trustedRoles.length > 0 ? trustedRoles : TRUSTED_DEVICE_ROLES,
+    }),
+    relyingParty: relyingPartyOf(config),
+    challengeLifetimeMs: config.challengeLifetimeSeconds * 1000,
+  };
   const owned = resources.move();
   return {
     registration: { ...common, mail },
-    authentication: {
-      ...guarded,
-      accessTokens,
-      sessionPolicy,
-      sessionLifetimeMs: config.sessionLifetimeSeconds * 1000,
+    authentication: signIn,
+    challenges: {
+      ...signIn,
+      ...proof,
+      challengeReads: new ChallengeRepository(em),
+      stateCache: liveStates,
     },
+    secondFactors: { ...signIn, ...proof, totpIssuer: config.totpIssuer },
+    passkeys: { ...signIn, ...proof },
+    devices: { ...signIn, ...proof, trustedDevices: new TrustedDeviceRepository(em) },
+    auditLog: { ...audit.log, unitOfWork, sessions, now },
+    maintenance,
     credentials: { ...guarded, mail, oneTimeTokens },
     verification: { ...common, mail },
     users: new GatheredUserReads(users),
     directory: new StoredUserDirectory(() => database.reads.reader()),
     pageTokens: new PageTokens([keys.primary.key, ...keys.older.map(({ key }) => key)]),
     userAdmin: common,
-    introspection: { verifiedTokens, liveStates, sessionPolicy, sessionActivity, now },
+    introspection,
     revocation: { unitOfWork, sessions, states, verifiedTokens, sessionPolicy, barrier, now },
     revocationWatch: revocations.watch,
     refresh: {
@@ -227,6 +285,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
       sessionActivity,
       unitOfWork,
       accessTokens,
+      detectionPolicy: detection.detectionPolicy,
       graceMs: config.refreshGraceSeconds * 1000,
       now,
     },
@@ -234,6 +293,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     keyRotation,
     requestKeys: requestKeysFrom(keys.primary.key),
     callerKeyStore: new PostgresCallerKeyStore(em),
+    metrics,
     monitors,
     ready: () => database.monitor.status.up,
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),

@@ -1,6 +1,18 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { rpcError } from '../../runtime/errors.ts';
 import {
+  CursorExpired,
+  SecurityEventNotFound,
+  SecurityEventResolved,
+  TooManyVerifications,
+} from './domain/audit/errors.ts';
+import {
+  InvalidAccessToken,
+  InvalidChallenge,
+  ReauthenticationRequired,
+} from './domain/challenges/errors.ts';
+import { DeviceTrustNotAllowed, TrustedDeviceNotFound } from './domain/devices/errors.ts';
+import {
   DatabaseUnavailable,
   EmailAlreadyRegistered,
   EmailAlreadyVerified,
@@ -26,6 +38,17 @@ import {
   UserNotFound,
   WatcherTooSlow,
 } from './domain/errors.ts';
+import { MaintenanceTaskNotFound } from './domain/maintenance/errors.ts';
+import { PasskeyRefused } from './domain/passkeys/errors.ts';
+import {
+  PasskeyAlreadyRegistered,
+  PasskeysNotConfigured,
+  SecondFactorNotEnabled,
+  SecondFactorNotFound,
+  SecondFactorRefused,
+  TooManyPasskeys,
+  TotpNotEnrolling,
+} from './domain/second-factors/errors.ts';
 
 /** The service that gives error reasons their meaning (ErrorInfo.domain). */
 export const ERROR_DOMAIN = 'identity.optix';
@@ -56,11 +79,30 @@ const PLAIN: readonly (readonly [
   [TooManyWatchers, Code.ResourceExhausted, 'TOO_MANY_WATCHERS'],
   [WatcherTooSlow, Code.ResourceExhausted, 'WATCHER_TOO_SLOW'],
   [RevocationsInterrupted, Code.Unavailable, 'REVOCATIONS_INTERRUPTED'],
+  [InvalidChallenge, Code.Unauthenticated, 'INVALID_CHALLENGE'],
+  [InvalidAccessToken, Code.Unauthenticated, 'INVALID_ACCESS_TOKEN'],
+  [TotpNotEnrolling, Code.FailedPrecondition, 'TOTP_NOT_ENROLLING'],
+  [SecondFactorNotFound, Code.NotFound, 'SECOND_FACTOR_NOT_FOUND'],
+  [SecondFactorNotEnabled, Code.FailedPrecondition, 'SECOND_FACTOR_NOT_ENABLED'],
+  [PasskeysNotConfigured, Code.FailedPrecondition, 'PASSKEYS_NOT_CONFIGURED'],
+  [TooManyPasskeys, Code.FailedPrecondition, 'TOO_MANY_PASSKEYS'],
+  [PasskeyAlreadyRegistered, Code.AlreadyExists, 'PASSKEY_ALREADY_REGISTERED'],
+  [DeviceTrustNotAllowed, Code.FailedPrecondition, 'DEVICE_TRUST_NOT_ALLOWED'],
+  [TrustedDeviceNotFound, Code.NotFound, 'TRUSTED_DEVICE_NOT_FOUND'],
+  [SecurityEventNotFound, Code.NotFound, 'SECURITY_EVENT_NOT_FOUND'],
+  [SecurityEventResolved, Code.FailedPrecondition, 'SECURITY_EVENT_RESOLVED'],
+  [CursorExpired, Code.OutOfRange, 'CURSOR_EXPIRED'],
+  [TooManyVerifications, Code.ResourceExhausted, 'TOO_MANY_VERIFICATIONS'],
+  [MaintenanceTaskNotFound, Code.NotFound, 'MAINTENANCE_TASK_NOT_FOUND'],
 ];
 
 /** What callers are told of the domain's errors; undefined for errors that are not the domain's. */
 export function toRpcError(error: unknown): ConnectError | undefined {
-  const known = (code: Code, reason: string, more: { readonly retryAfterMs?: number } = {}) =>
+  const known = (
+    code: Code,
+    reason: string,
+    more: { readonly retryAfterMs?: number; readonly metadata?: Readonly<Record<string, string>> } = {},
+  ) =>
     rpcError(code, {
       message: (error as Error).message,
       reason,
@@ -85,6 +127,23 @@ export function toRpcError(error: unknown): ConnectError | undefined {
   }
   if (error instanceof NextKeyTooNew) {
     return known(Code.FailedPrecondition, 'NEXT_KEY_TOO_NEW', { retryAfterMs: error.retryAfterMs });
+  }
+  if (error instanceof SecondFactorRefused) {
+    const { attemptsLeft } = error;
+    const metadata = attemptsLeft === null ? {} : { attempts_left: `${attemptsLeft}` };
+    return known(Code.Unauthenticated, 'SECOND_FACTOR_REFUSED', { metadata });
+  }
+  if (error instanceof ReauthenticationRequired) {
+    const metadata = { max_age_seconds: `${error.maxAgeSeconds}`, acr: error.acr };
+    return known(Code.FailedPrecondition, 'REAUTHENTICATION_REQUIRED', { metadata });
+  }
+  if (error instanceof PasskeyRefused) {
+    return rpcError(Code.InvalidArgument, {
+      message: error.message,
+      reason: 'PASSKEY_REFUSED',
+      domain: ERROR_DOMAIN,
+      violations: [{ field: 'response', description: `was refused: ${error.reason}` }],
+    });
   }
   if (error instanceof PasswordRefused) {
     return rpcError(Code.InvalidArgument, {

@@ -6,6 +6,9 @@ const CREDENTIALS = 'optix.identity.v1.CredentialService';
 const SESSIONS = 'optix.identity.v1.SessionService';
 const TOKENS = 'optix.identity.v1.TokenService';
 const SIGNING_KEYS = 'optix.identity.v1.SigningKeyService';
+const DEVICES = 'optix.identity.v1.DeviceService';
+const EVENTS = 'optix.identity.v1.SecurityEventService';
+const MAINTENANCE = 'optix.identity.v1.MaintenanceService';
 const CALLERS = 'optix.callers.v1.CallerService';
 
 /** Which RPC needs which scope. */
@@ -31,9 +34,38 @@ export const policy = new Policy({
     [`${AUTHENTICATION}/Register`]: 'auth',
     [`${AUTHENTICATION}/Authenticate`]: 'auth',
     [`${AUTHENTICATION}/SignOut`]: 'auth',
+    [`${AUTHENTICATION}/CompleteChallenge`]: 'auth',
+    [`${AUTHENTICATION}/BeginPasskeyAuthentication`]: 'auth',
+    [`${AUTHENTICATION}/BeginStepUp`]: 'auth',
     [`${CREDENTIALS}/ChangePassword`]: 'auth',
     [`${CREDENTIALS}/RequestPasswordReset`]: 'auth',
     [`${CREDENTIALS}/ConfirmPasswordReset`]: 'auth',
+    [`${CREDENTIALS}/ListSecondFactors`]: 'users.read',
+    [`${CREDENTIALS}/BeginTotpEnrollment`]: 'auth',
+    [`${CREDENTIALS}/ConfirmTotpEnrollment`]: 'auth',
+    [`${CREDENTIALS}/RemoveTotp`]: 'auth',
+    [`${CREDENTIALS}/BeginPasskeyRegistration`]: 'auth',
+    [`${CREDENTIALS}/FinishPasskeyRegistration`]: 'auth',
+    [`${CREDENTIALS}/UpdatePasskey`]: 'auth',
+    [`${CREDENTIALS}/DeletePasskey`]: 'auth',
+    [`${CREDENTIALS}/RegenerateRecoveryCodes`]: 'auth',
+    [`${CREDENTIALS}/ResetSecondFactors`]: 'users.admin',
+
+    [`${DEVICES}/TrustDevice`]: 'auth',
+    [`${DEVICES}/VerifyTrustedDevice`]: 'auth',
+    [`${DEVICES}/ListTrustedDevices`]: 'sessions.read',
+    [`${DEVICES}/RevokeTrustedDevice`]: 'sessions.write',
+
+    [`${EVENTS}/LogSecurityEvent`]: 'events.write',
+    [`${EVENTS}/GetSecurityEvent`]: 'events.read',
+    [`${EVENTS}/ListSecurityEvents`]: 'events.read',
+    [`${EVENTS}/WatchSecurityEvents`]: 'events.read',
+    [`${EVENTS}/GetSecurityEventChainHead`]: 'events.read',
+    [`${EVENTS}/ResolveSecurityEvent`]: 'events.admin',
+    [`${EVENTS}/VerifySecurityEventChain`]: 'events.admin',
+
+    [`${MAINTENANCE}/GetMaintenanceStatus`]: 'maintenance.admin',
+    [`${MAINTENANCE}/RunMaintenanceTask`]: 'maintenance.admin',
 
     [`${SESSIONS}/GetSession`]: 'sessions.read',
     [`${SESSIONS}/ListSessions`]: 'sessions.read',
@@ -65,5 +97,6 @@ export const policy = new Policy({
     'sessions.write',
     'tokens.introspect',
     'tokens.revoke',
+    'events.write',
   ],
 });

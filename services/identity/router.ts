@@ -1,6 +1,9 @@
 import { AuthenticationService } from '../../gen/optix/identity/v1/authentication_service_pb.ts';
 import { CredentialService } from '../../gen/optix/identity/v1/credential_service_pb.ts';
+import { DeviceService } from '../../gen/optix/identity/v1/device_service_pb.ts';
 import { IdentityService } from '../../gen/optix/identity/v1/identity_service_pb.ts';
+import { MaintenanceService } from '../../gen/optix/identity/v1/maintenance_service_pb.ts';
+import { SecurityEventService } from '../../gen/optix/identity/v1/security_event_service_pb.ts';
 import { SessionService } from '../../gen/optix/identity/v1/session_service_pb.ts';
 import { SigningKeyService } from '../../gen/optix/identity/v1/signing_key_service_pb.ts';
 import { TokenService } from '../../gen/optix/identity/v1/token_service_pb.ts';
@@ -8,11 +11,28 @@ import { type ServiceTable, serviceTable } from '../../runtime/service-table.ts'
 import type { RequestRules } from '../../runtime/validation.ts';
 import type { IdentityContext } from './context.ts';
 import { authenticate } from './rpc/authentication/authenticate.ts';
+import { beginPasskeyAuthentication } from './rpc/authentication/begin-passkey-authentication.ts';
+import { beginStepUp } from './rpc/authentication/begin-step-up.ts';
+import { completeChallenge } from './rpc/authentication/complete-challenge.ts';
 import { register } from './rpc/authentication/register.ts';
 import { signOut } from './rpc/authentication/sign-out.ts';
+import { beginPasskeyRegistration } from './rpc/credential/begin-passkey-registration.ts';
+import { beginTotpEnrollment } from './rpc/credential/begin-totp-enrollment.ts';
 import { changePassword } from './rpc/credential/change-password.ts';
 import { confirmPasswordReset } from './rpc/credential/confirm-password-reset.ts';
+import { confirmTotpEnrollment } from './rpc/credential/confirm-totp-enrollment.ts';
+import { deletePasskey } from './rpc/credential/delete-passkey.ts';
+import { finishPasskeyRegistration } from './rpc/credential/finish-passkey-registration.ts';
+import { listSecondFactors } from './rpc/credential/list-second-factors.ts';
+import { regenerateRecoveryCodes } from './rpc/credential/regenerate-recovery-codes.ts';
+import { removeTotp } from './rpc/credential/remove-totp.ts';
 import { requestPasswordReset } from './rpc/credential/request-password-reset.ts';
+import { resetSecondFactors } from './rpc/credential/reset-second-factors.ts';
+import { updatePasskey } from './rpc/credential/update-passkey.ts';
+import { listTrustedDevices } from './rpc/device/list-trusted-devices.ts';
+import { revokeTrustedDevice } from './rpc/device/revoke-trusted-device.ts';
+import { trustDevice } from './rpc/device/trust-device.ts';
+import { verifyTrustedDevice } from './rpc/device/verify-trusted-device.ts';
 import { batchGetUsers } from './rpc/identity/batch-get-users.ts';
 import { createUser } from './rpc/identity/create-user.ts';
 import { deleteUser } from './rpc/identity/delete-user.ts';
@@ -29,6 +49,9 @@ import { unlockUser } from './rpc/identity/unlock-user.ts';
 import { updateUser } from './rpc/identity/update-user.ts';
 import { updateUserRoles } from './rpc/identity/update-user-roles.ts';
 import { verifyEmail } from './rpc/identity/verify-email.ts';
+import { getMaintenanceStatus } from './rpc/maintenance/get-maintenance-status.ts';
+import { runMaintenanceTask } from './rpc/maintenance/run-maintenance-task.ts';
+import { securityEventTable } from './rpc/security-event/security-event-table.ts';
 import { getSession } from './rpc/session/get-session.ts';
 import { listSessions } from './rpc/session/list-sessions.ts';
 import { revokeSession } from './rpc/session/revoke-session.ts';
@@ -52,9 +75,12 @@ export const SERVICES = [
   IdentityService,
   AuthenticationService,
   CredentialService,
+  DeviceService,
   SessionService,
   TokenService,
   SigningKeyService,
+  SecurityEventService,
+  MaintenanceService,
 ];
 
 /** Bounds of request messages that are checked before the handler; the others' handlers read field by field. */
@@ -67,12 +93,31 @@ export function serviceTables(context: IdentityContext): readonly ServiceTable[]
     serviceTable(AuthenticationService, {
       register: register(context),
       authenticate: authenticate(context),
+      completeChallenge: completeChallenge(context),
+      beginPasskeyAuthentication: beginPasskeyAuthentication(context),
+      beginStepUp: beginStepUp(context),
       signOut: signOut(context),
     }),
     serviceTable(CredentialService, {
       changePassword: changePassword(context),
       requestPasswordReset: requestPasswordReset(context),
       confirmPasswordReset: confirmPasswordReset(context),
+      listSecondFactors: listSecondFactors(context),
+      beginTotpEnrollment: beginTotpEnrollment(context),
+      confirmTotpEnrollment: confirmTotpEnrollment(context),
+      removeTotp: removeTotp(context),
+      beginPasskeyRegistration: beginPasskeyRegistration(context),
+      finishPasskeyRegistration: finishPasskeyRegistration(context),
+      updatePasskey: updatePasskey(context),
+      deletePasskey: deletePasskey(context),
+      regenerateRecoveryCodes: regenerateRecoveryCodes(context),
+      resetSecondFactors: resetSecondFactors(context),
+    }),
+    serviceTable(DeviceService, {
+      trustDevice: trustDevice(context),
+      verifyTrustedDevice: verifyTrustedDevice(context),
+      listTrustedDevices: listTrustedDevices(context),
+      revokeTrustedDevice: revokeTrustedDevice(context),
     }),
     serviceTable(SessionService, {
       getSession: getSession(context),
@@ -99,6 +144,11 @@ export function serviceTables(context: IdentityContext): readonly ServiceTable[]
       listSigningKeys: listSigningKeys(context),
       rotateSigningKeys: rotateSigningKeys(context),
       revokeSigningKey: revokeSigningKey(context),
+    }),
+    securityEventTable(context),
+    serviceTable(MaintenanceService, {
+      getMaintenanceStatus: getMaintenanceStatus(context),
+      runMaintenanceTask: runMaintenanceTask(context),
     }),
   ];
 }

@@ -294,7 +294,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       const said = Object.entries(found).filter(
         ([name, value]) => name !== '$typeName' && value !== undefined,
       );
-      expect(Object.fromEntries(said)).toEqual({ active: false, aud: [], roles: [] });
+      expect(Object.fromEntries(said)).toEqual({ active: false, amr: [], aud: [], roles: [] });
     });
 
     it('calls a token inactive that somebody else signed, that was altered, or that is unsigned', async () => {

@@ -39,6 +39,7 @@ export async function startIdentity(
           maxAgeSeconds: JWKS_MAX_AGE_SECONDS,
           answer: async () => await context.signingKeys.jwks(),
         },
+        ...(config.metricsEnabled && { '/metrics': context.metrics.route }),
       },
     },
   });

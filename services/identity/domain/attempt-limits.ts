@@ -10,6 +10,7 @@ export type LimitedEndpoint =
   | 'auth_login'
   | 'auth_register'
   | 'auth_refresh'
+  | 'auth_mfa'
   | 'auth_password_reset'
   | 'auth_email_verification';
 
@@ -64,6 +65,21 @@ export async function limitByUser(
   signal?: AbortSignal,
 ): Promise<void> {
   await ask(limiter, endpoint, `user:${userId}`, signal);
+}
+
+/**
+ * Counts an attempt to complete a challenge. The key is a hash of its token's hash.
+ *
+ * @throws RateLimited, RateLimiterUnavailable
+ */
+export async function limitByChallenge(
+  limiter: Limiter,
+  endpoint: LimitedEndpoint,
+  tokenHash: Buffer,
+  signal?: AbortSignal,
+): Promise<void> {
+  const key = createHash('sha256').update('optix.challenge\0').update(tokenHash).digest('base64url');
+  await ask(limiter, endpoint, `challenge:${key}`, signal);
 }
 
 /**

@@ -1,36 +1,34 @@
-import { v7 as uuidV7 } from 'uuid';
-import type { AccessTokens, IssuedAccessToken } from './access-token.ts';
 import { limitByAccount, limitByAddress } from './attempt-limits.ts';
+import {
+  askForSecondFactor,
+  type ContinueSignInDeps,
+  type FactorDue,
+  openWithPassword,
+} from './continue-sign-in.ts';
 import { type NetworkLocks, requireOpenNetwork } from './credentials/network-throttle.ts';
 import {
   type RecordRefusalDeps,
   type Refusal,
-  recordRefusal,
   refusalOf,
+  writeRefusal,
 } from './credentials/record-refusal.ts';
+import type { Assessment } from './detection/sign-in-detection.ts';
 import type { Device } from './device.ts';
 import type { EmailAddress } from './email.ts';
 import { HashingOverloaded, InvalidCredentials } from './errors.ts';
 import type { Limiter } from './limiter.ts';
+import type { SignedIn } from './open-session.ts';
 import type { PasswordHasher } from './password-hasher.ts';
 import { normalizePassword } from './password-policy.ts';
-import type { CredentialReads, Credentials } from './reads.ts';
-import { createRefreshToken } from './refresh-token.ts';
-import type { Session } from './session.ts';
-import type { SessionPolicy } from './session-policy.ts';
-import type { Repositories } from './unit-of-work.ts';
-import type { User } from './user.ts';
+import type { CredentialReads } from './reads.ts';
 import type { Uuid } from './uuid.ts';
 
-export interface AuthenticateDeps extends RecordRefusalDeps {
+export interface AuthenticateDeps extends RecordRefusalDeps, ContinueSignInDeps {
   readonly limiter: Limiter;
   readonly networkLocks: NetworkLocks;
   readonly hasher: PasswordHasher;
   readonly credentials: CredentialReads;
-  readonly accessTokens: AccessTokens;
-  readonly sessionPolicy: Pick<SessionPolicy, 'beforeOpen'>;
-  /** How long a session and its refresh tokens last at most, in milliseconds: 30 days unless set otherwise. */
-  readonly sessionLifetimeMs: number;
+  readonly now: () => Date;
 }
 
 export interface SignIn {
@@ -38,20 +36,14 @@ export interface SignIn {
   /** As typed; may be empty. */
   readonly password: string;
   readonly device: Device;
-}
-
-/** A session that was opened, and what its user is given. */
-export interface SignedIn {
-  readonly user: User;
-  readonly session: Session;
-  readonly accessToken: IssuedAccessToken;
-  readonly refreshToken: { readonly token: string; readonly expiresAt: Date };
+  /** What the device shows to be trusted; unset for nothing. One that is not good is as none. */
+  readonly trustToken?: string;
 }
 
 /**
  * Signs a user in with a password: session, refresh-token family, sign-in time and `login_succeeded` event are written
- * in one transaction; of a refusal, the counts and a `login_failed` event. A network that is locked out is refused before
- * the account is looked at.
+ * in one transaction; where a second factor is due, the challenge and its event; of a refusal, the counts and a
+ * `login_failed` event. A network that is locked out is refused before the account is looked at.
  *
  * Whatever the reason for a refusal, the same steps run: the limits, two reads, one hash, one transaction.
  *
@@ -60,23 +52,21 @@ export interface SignedIn {
  */
 export async function authenticate(
   deps: AuthenticateDeps,
-  { email, password, device }: SignIn,
+  signIn: SignIn,
   signal?: AbortSignal,
-): Promise<SignedIn> {
+): Promise<SignedIn | FactorDue> {
+  const { email, device } = signIn;
   await limitByAddress(deps.limiter, 'auth_login', device.ipAddress, signal);
   // Before the account is counted: who is locked out must not use up another's attempts.
   await requireOpenNetwork(deps, device.ipAddress);
   await limitByAccount(deps.limiter, 'auth_login', email, signal);
   await deps.accessTokens.prepare();
 
-  const first = await tryPassword(deps, { email, password, device }, signal);
+  const first = await tryPassword(deps, signIn, signal);
   // Another sign-in with the same password may have hashed it anew meanwhile: that is no reason to refuse this one.
-  const tried =
-    'reason' in first && first.mayBeRehashed
-      ? await tryPassword(deps, { email, password, device }, signal)
-      : first;
+  const tried = 'reason' in first && first.mayBeRehashed ? await tryPassword(deps, signIn, signal) : first;
   if (!('reason' in tried)) return tried;
-  await recordRefusal(deps, { userId: tried.userId, reason: tried.reason, device });
+  await refuse(deps, tried, signIn);
   await tried.evenOut();
   throw new InvalidCredentials();
 }
@@ -88,36 +78,48 @@ interface Refused {
   readonly evenOut: () => Promise<void>;
   /** The password was right for a hash of another cost than today's, which has been replaced since. */
   readonly mayBeRehashed: boolean;
+  /** What locks the account. */
+  readonly assessment?: Assessment;
 }
 
-/** Checks the password, and opens a session where it is right. */
+async function refuse(
+  deps: AuthenticateDeps,
+  { userId, reason, assessment }: Refused,
+  { email, device }: SignIn,
+): Promise<void> {
+  await deps.unitOfWork.transactional(async (repositories) => {
+    if (assessment !== undefined && userId !== null) {
+      const outcome = { userId, device, at: deps.now(), sessionId: null };
+      await deps.detection.record(repositories, assessment, outcome);
+    }
+    await writeRefusal(deps, repositories, { userId, account: email.normalized, reason, device });
+  });
+}
+
+/** Checks the password, and opens a session or asks for the second factor where it is right. */
 async function tryPassword(
   deps: AuthenticateDeps,
-  { email, password, device }: SignIn,
+  { email, password, device, trustToken }: SignIn,
   signal: AbortSignal | undefined,
-): Promise<SignedIn | Refused> {
+): Promise<SignedIn | FactorDue | Refused> {
   const account = await deps.credentials.findCredentials(email.normalized);
   const checkedHash = account?.passwordHash ?? null;
   const { matches, evenOut } = await deps.hasher.check(password, checkedHash, signal);
   const userId = account?.userId ?? null;
-  const reason = signInRefusalOf(account, matches, deps.now());
-  if (reason !== null || userId === null || checkedHash === null) {
-    return { userId, reason: reason ?? 'no_password', evenOut, mayBeRehashed: false };
+  const refusal = account === null ? 'unknown_address' : refusalOf(account, matches, deps.now());
+  if (refusal !== null || account === null || userId === null || checkedHash === null) {
+    return { userId, reason: refusal ?? 'no_password', evenOut, mayBeRehashed: false };
   }
   const newHash = await rehash(deps.hasher, password, checkedHash, signal);
+  const assessment = await deps.detection.assess({ userId, device, at: deps.now() });
+  if (assessment.lock) {
+    return { userId, reason: 'detection_lock', evenOut, mayBeRehashed: false, assessment };
+  }
   signal?.throwIfAborted();
-  const signedIn = await deps.unitOfWork.transactional((repositories) =>
-    openSession(deps, repositories, { userId, checkedHash, newHash, device }),
-  );
+  const proceed = account.mfaEnabled ? askForSecondFactor : openWithPassword;
+  const checked = { userId, checkedHash, newHash, device, trustToken: trustToken ?? null, assessment };
   const mayBeRehashed = deps.hasher.needsRehash(checkedHash);
-  return signedIn ?? { userId, reason: 'account_changed', evenOut, mayBeRehashed };
-}
-
-function signInRefusalOf(account: Credentials | null, matches: boolean, now: Date): Refusal | null {
-  if (account === null) return 'unknown_address';
-  const refusal = refusalOf(account, matches, now);
-  // No second factor can be presented yet: such an account is better shut than open with the password alone.
-  return refusal ?? (account.mfaEnabled ? 'second_factor_required' : null);
+  return (await proceed(deps, checked)) ?? { userId, reason: 'account_changed', evenOut, mayBeRehashed };
 }
 
 /** The same password at today's cost, where the stored hash has another. Never a reason to fail the sign-in. */
@@ -135,66 +137,4 @@ async function rehash(
     if (error instanceof HashingOverloaded) return null;
     throw error;
   }
-}
-
-/** Null where the user may not sign in any more, though a moment ago it looked so. */
-async function openSession(
-  deps: AuthenticateDeps,
-  repositories: Repositories,
-  login: {
-    readonly userId: Uuid;
-    readonly checkedHash: string;
-    readonly newHash: string | null;
-    readonly device: Device;
-  },
-): Promise<SignedIn | null> {
-  const at = deps.now();
-  const { userId, checkedHash, newHash, device } = login;
-  const { credentials, sessions, refreshTokenFamilies, securityEvents } = repositories;
-  const user = await credentials.recordLoginSuccess({ userId, checkedHash, newHash, at });
-  if (user === null) return null;
-
-  const expiresAt = new Date(at.getTime() + deps.sessionLifetimeMs);
-  const session: Session = {
-    id: uuidV7() as Uuid,
-    userId,
-    device,
-    createdAt: at,
-    expiresAt,
-    lastActivityAt: at,
-    mfaVerified: false,
-    isTrustedDevice: false,
-  };
-  await securityEvents.append({
-    id: uuidV7() as Uuid,
-    type: 'login_succeeded',
-    severity: 'info',
-    description: 'A session was opened with a password.',
-    userId,
-    sessionId: session.id,
-    device,
-    metadata: { method: 'password' },
-    createdAt: at,
-  });
-  const accessToken = await deps.accessTokens.issue({
-    userId,
-    sessionId: session.id,
-    roles: user.roles,
-    generation: user.tokenGeneration,
-  });
-  // As late as may be: where it ends sessions, all who revoke wait for this transaction.
-  await deps.sessionPolicy.beforeOpen(repositories, { userId, at });
-  await sessions.insert(session);
-  const familyId = uuidV7() as Uuid;
-  const refreshToken = createRefreshToken(familyId);
-  await refreshTokenFamilies.insert({
-    id: familyId,
-    userId,
-    sessionId: session.id,
-    deviceId: device.id,
-    createdAt: at,
-    expiresAt,
-    currentTokenHash: refreshToken.hash,
-  });
-  return { user, session, accessToken, refreshToken: { token: refreshToken.token, expiresAt } };
 }

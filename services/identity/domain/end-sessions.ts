@@ -13,6 +13,7 @@ export const SESSION_END_REASONS = [
   'user_suspended',
   'user_deleted',
   'refresh_token_reused',
+  'second_factors_reset',
 ] as const;
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number];
 

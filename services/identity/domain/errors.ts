@@ -185,10 +185,10 @@ export class NextKeyTooNew extends Error {
   }
 }
 
-/** All places of those who watch revocations are taken. */
+/** All places of those who watch are taken. */
 export class TooManyWatchers extends Error {
   constructor(most: number) {
-    super(`${most} watch the revocations of this process already, which are as many as may`);
+    super(`${most} watch in this process already, which are as many as may`);
     this.name = 'TooManyWatchers';
   }
 }

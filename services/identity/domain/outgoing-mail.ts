@@ -1,3 +1,4 @@
+import type { DetectionRule } from './detection/rules.ts';
 import type { Device } from './device.ts';
 import type { Uuid } from './uuid.ts';
 
@@ -11,7 +12,17 @@ export type MailMessage =
   /** To the old address. */
   | { readonly template: 'email_changed'; readonly at: Date }
   /** To the account, after wrong passwords. */
-  | { readonly template: 'account_locked'; readonly at: Date; readonly until: Date };
+  | { readonly template: 'account_locked'; readonly at: Date; readonly until: Date }
+  | {
+      readonly template: 'second_factor_added' | 'second_factor_removed';
+      readonly factor: 'totp' | 'passkey' | 'all';
+      readonly at: Date;
+    }
+  | { readonly template: 'recovery_codes_made'; readonly at: Date }
+  | { readonly template: 'recovery_code_used'; readonly left: number; readonly at: Date }
+  | { readonly template: 'device_trusted'; readonly at: Date }
+  /** Something about the account's use does not fit. */
+  | { readonly template: 'security_alert'; readonly finding: DetectionRule; readonly at: Date };
 
 /** A mail to be sent. */
 export interface OutgoingMail {

@@ -23,7 +23,9 @@ export interface RefreshTokenFamily {
 /** A family with what its tokens stand on at this moment. */
 export interface RefreshState {
   readonly family: RefreshTokenFamily;
-  readonly session: Pick<Session, 'expiresAt' | 'lastActivityAt'> & { readonly endedAt: Date | null };
+  readonly session: Pick<Session, 'expiresAt' | 'lastActivityAt' | 'authentication'> & {
+    readonly endedAt: Date | null;
+  };
   readonly user: {
     /** `deleted` where the user was deleted. */
     readonly status: UserStatus;

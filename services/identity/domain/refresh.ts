@@ -2,13 +2,15 @@ import { timingSafeEqual } from 'node:crypto';
 import { v7 as uuidV7 } from 'uuid';
 import type { AccessTokens } from './access-token.ts';
 import { limitByAddress, limitByFamily } from './attempt-limits.ts';
+import type { DetectionPolicy } from './detection/detection-policy.ts';
+import { respondToReuse } from './detection/on-refresh-reuse.ts';
 import type { Device } from './device.ts';
 import { endSessions } from './end-sessions.ts';
 import { InvalidRefreshToken } from './errors.ts';
 import type { Limiter } from './limiter.ts';
 import { openAnswer, type RefreshAnswer, sealAnswer } from './refresh-answer.ts';
 import { createRefreshToken, type ParsedRefreshToken, parseRefreshToken } from './refresh-token.ts';
-import type { RefreshState, RefreshTokenFamilyStore } from './refresh-token-families.ts';
+import type { RefreshState, RefreshTokenFamily, RefreshTokenFamilyStore } from './refresh-token-families.ts';
 import type { SessionActivity } from './session-activity.ts';
 import type { SessionPolicy } from './session-policy.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
@@ -22,6 +24,7 @@ export interface RefreshDeps {
   readonly sessionActivity: Pick<SessionActivity, 'touch'>;
   readonly unitOfWork: UnitOfWork;
   readonly accessTokens: AccessTokens;
+  readonly detectionPolicy: Pick<DetectionPolicy, 'responses' | 'lockMs'>;
   /** For how long a token that was just used up gets the same answer again, in milliseconds, 0 to 300,000. */
   readonly graceMs: number;
   readonly now: () => Date;
@@ -38,8 +41,8 @@ export interface PresentedRefreshToken {
  * 4.14.2). Who presents it again within the grace time gets the identical answer: an answer that was lost, and requests
  * that race, do no harm. Any other token of a family that goes on was stolen, or its successor was: the session ends.
  *
- * The new access token says what holds at this moment: roles and generation. Times are unchanged: a family ends when its
- * session does, however often it is used.
+ * The new access token says what holds at this moment: roles, generation, and how the session's user authenticated. Times
+ * are unchanged: a family ends when its session does, however often it is used.
  *
  * One statement reads and one writes; the write is conditional on what was read, so that no crash leaves half a rotation.
  *
@@ -78,7 +81,7 @@ export async function refresh(
     ) {
       return openAnswer(previous.answer, token);
     }
-    await endReusedFamily(deps, presented.familyId, device, at);
+    await endReusedFamily(deps, state.family, device, at);
     throw new InvalidRefreshToken();
   }
 }
@@ -96,7 +99,7 @@ function goesOn({ sessionPolicy }: RefreshDeps, { family, session, user }: Refre
 /** Null where what was read of the family does not hold any more. */
 async function rotate(
   { accessTokens, families }: RefreshDeps,
-  { family, user }: RefreshState,
+  { family, session, user }: RefreshState,
   presented: ParsedRefreshToken & { readonly token: string },
   at: Date,
 ): Promise<RefreshAnswer | null> {
@@ -108,6 +111,7 @@ async function rotate(
       sessionId,
       roles: user.roles,
       generation: user.tokenGeneration,
+      authentication: session.authentication,
     }),
     refreshToken: { token: next.token, expiresAt: family.expiresAt },
     sessionId,
@@ -126,16 +130,17 @@ async function rotate(
 
 /** Ends the session of a token that was presented once too often. Tokens of other families are not touched. */
 async function endReusedFamily(
-  { unitOfWork }: RefreshDeps,
-  familyId: Uuid,
+  { unitOfWork, detectionPolicy }: RefreshDeps,
+  { id: familyId, userId, sessionId }: Pick<RefreshTokenFamily, 'id' | 'userId' | 'sessionId'>,
   device: Device,
   at: Date,
 ): Promise<void> {
   await unitOfWork.transactional(async (repositories) => {
+    // The user's row first, as everybody takes the two: the response may lock the account.
+    await repositories.users.hold(userId);
     const family = await repositories.refreshTokenFamilies.lock(familyId);
     // Of several who present such a token at once, the first one ends the session.
     if (family === null || family.revokedAt !== null) return;
-    const { userId, sessionId } = family;
     await repositories.securityEvents.append({
       id: uuidV7({ msecs: at.getTime() }) as Uuid,
       type: 'refresh_token_reused',
@@ -147,6 +152,7 @@ async function endReusedFamily(
       metadata: { family_id: familyId },
       createdAt: at,
     });
+    await respondToReuse(repositories, detectionPolicy, { userId, sessionId, device, at });
     await endSessions(repositories, { userId, ids: [sessionId], reason: 'refresh_token_reused', at });
   });
 }

@@ -26,6 +26,7 @@ test('an older key still opens, the primary one seals', () => {
   const rotated = SecretBox.fromKeys(SECOND, [FIRST]);
   expect(rotated.open(sealed, CONTEXT)).toEqual(SECRET);
   expect(rotated.seal(SECRET, CONTEXT).keyId).toBe('k2');
+  expect(rotated.primaryKeyId).toBe('k2');
 });
 
 describe('does not open', () => {

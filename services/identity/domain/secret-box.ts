@@ -53,6 +53,11 @@ export class SecretBox {
     return new SecretBox(primary.id, keys);
   }
 
+  /** The key that new secrets are sealed with. */
+  get primaryKeyId(): string {
+    return this.#primary;
+  }
+
   /** Seals `secret` with the primary key, for this purpose and owner only. */
   seal(secret: Uint8Array, context: SecretContext): SealedSecret {
     const keyId = this.#primary;

@@ -46,6 +46,12 @@ export interface StateStore {
   read(queries: readonly StateQuery[]): Promise<(LiveState | null)[]>;
 }
 
+/** Copies of what the truth says of sessions. */
+export interface SessionStateCache {
+  /** Has what a session is like read anew, where it has changed and goes on. Never rejects. */
+  forget(sessionId: Uuid): Promise<void>;
+}
+
 /** Whether a token with these claims is good as long as its session is in this state. */
 export function isGood(
   { sub, gen, jti }: AccessTokenClaims,

@@ -1,3 +1,4 @@
+import type { AuthenticationContext } from './authentication-context.ts';
 import type { Device } from './device.ts';
 import type { Uuid } from './uuid.ts';
 
@@ -9,8 +10,11 @@ export interface Session {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly lastActivityAt: Date;
-  /** Whether a second factor was given. */
+  /** How and when the user authenticated: at the sign-in, and by each step-up since. */
+  readonly authentication: AuthenticationContext;
+  /** Whether two factors were given. */
   readonly mfaVerified: boolean;
+  /** Whether a trusted device stood in for the second factor. */
   readonly isTrustedDevice: boolean;
 }
 

@@ -1,3 +1,4 @@
+import type { AuthenticationContext } from './authentication-context.ts';
 import type { SessionEndReason } from './end-sessions.ts';
 import type { Session, StoredSession } from './session.ts';
 import type { Uuid } from './uuid.ts';
@@ -36,8 +37,13 @@ export interface Sessions {
    */
   end(ids: readonly Uuid[], reason: SessionEndReason, at: Date): Promise<Uuid[]>;
 
-  /** Records that a second factor was given. False where the session does not go on. */
-  markMfaVerified(id: Uuid, at: Date): Promise<boolean>;
+  /** Writes down that the user has authenticated again. False, and nothing written, where the session does not go on. */
+  recordAuthentication(record: {
+    readonly id: Uuid;
+    readonly authentication: AuthenticationContext;
+    readonly mfaVerified: boolean;
+    readonly at: Date;
+  }): Promise<boolean>;
 
   /** The session of a family's current refresh token, or of the one before it; null for any other token. */
   findByRefreshToken(token: { readonly familyId: Uuid; readonly hash: Buffer }): Promise<SessionOwner | null>;

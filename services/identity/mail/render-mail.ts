@@ -1,3 +1,4 @@
+import type { DetectionRule } from '../domain/detection/rules.ts';
 import type { RenderedMail } from '../domain/mailer.ts';
 import type { MailMessage } from '../domain/outgoing-mail.ts';
 
@@ -59,8 +60,59 @@ function words(message: MailMessage, links: MailLinks): [subject: string, ...par
         `At ${moment(message.at)}, after several wrong passwords, your account was locked until ${moment(message.until)}. Further wrong passwords lock it for longer.`,
         'If it was not you, somebody else tried to sign in. Resetting your password ends the lock.',
       ];
+    case 'second_factor_added':
+      return [
+        'A second factor was added to your account',
+        `At ${moment(message.at)} ${FACTORS[message.factor]} was added to your account. From now on it is asked for when you sign in.`,
+        'If it was not you, change your password at once and tell us.',
+      ];
+    case 'second_factor_removed':
+      return [
+        'A second factor was removed from your account',
+        `At ${moment(message.at)} ${FACTORS[message.factor]} was removed from your account.`,
+        'If it was not you, change your password at once and tell us.',
+      ];
+    case 'recovery_codes_made':
+      return [
+        'New recovery codes were made for your account',
+        `At ${moment(message.at)} new recovery codes were made for your account. Those from before work no more.`,
+        'If it was not you, change your password at once and tell us.',
+      ];
+    case 'recovery_code_used':
+      return [
+        'A recovery code was used',
+        `At ${moment(message.at)} one of your recovery codes was used to sign in. ${message.left} are left.`,
+        'If it was not you, change your password at once and tell us.',
+      ];
+    case 'device_trusted':
+      return [
+        'A device is trusted now',
+        `At ${moment(message.at)} a device was chosen on which your account asks for no second factor.`,
+        'If it was not you, change your password at once: that takes the trust from all devices.',
+      ];
+    case 'security_alert':
+      return [
+        'Please check your account',
+        `At ${moment(message.at)} we noticed something about your account: ${ALERTS[message.finding]}.`,
+        'If it was you, there is nothing to do. If not, change your password at once and tell us.',
+      ];
   }
 }
+
+const FACTORS = {
+  totp: 'an authenticator app',
+  passkey: 'a passkey',
+  all: 'every second factor',
+} as const;
+
+const ALERTS: Readonly<Record<DetectionRule, string>> = {
+  new_device: 'a sign-in on a device that was not used before',
+  new_country: 'a sign-in from another country than before',
+  impossible_travel: 'a sign-in from a place too far from the last one for the time between them',
+  credential_stuffing: 'many sign-ins to different accounts failed from one place',
+  failure_burst: 'many sign-ins to it failed',
+  refresh_token_reuse: 'a session was copied, and ended',
+};
 
 function tokenLine(token: string, link: string | undefined): string {
   return link === undefined ? `Your code: ${token}` : link.replace('{token}', () => token);

@@ -6,7 +6,7 @@ import type { SessionPolicy } from '../domain/session-policy.ts';
 
 /** A session that was just opened, in the contract's form. */
 export function sessionMessage(session: Session): SessionMessage {
-  const { device } = session;
+  const { device, authentication } = session;
   return create(SessionSchema, {
     id: session.id,
     userId: session.userId,
@@ -22,6 +22,9 @@ export function sessionMessage(session: Session): SessionMessage {
     lastActivityTime: timestampFromDate(session.lastActivityAt),
     mfaVerified: session.mfaVerified,
     trustedDevice: session.isTrustedDevice,
+    amr: [...authentication.amr],
+    acr: authentication.acr,
+    authenticateTime: timestampFromDate(authentication.authenticatedAt),
     active: true,
   });
 }

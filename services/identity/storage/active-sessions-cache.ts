@@ -5,6 +5,7 @@ import type { RedisTarget } from '../../../runtime/redis-target.ts';
 import type { RevocationBarrier, RevocationSubject } from '../domain/revocation.ts';
 import type { FeedRead } from '../domain/revocation-feed.ts';
 import type { LiveState, StateQuery } from '../domain/session-state.ts';
+import type { Uuid } from '../domain/uuid.ts';
 import { CacheLease, LEASE_MS, revokedNames } from './active-sessions-lease.ts';
 import { ActiveSessionsServer } from './active-sessions-server.ts';
 
@@ -72,6 +73,18 @@ export class ActiveSessionsCache implements RevocationBarrier, Disposable {
       if (facts?.isAlone === true) return;
     }
     await sleep(LEASE_MS + LEASE_SLACK_MS - (performance.now() - startedAt));
+  }
+
+  /**
+   * Forgets what is known of a session that has changed and goes on. Never rejects: what could not be deleted runs out, and
+   * is not believed here meanwhile.
+   */
+  async forget(sessionId: Uuid): Promise<void> {
+    const prefix = this.#server.facts?.prefix;
+    if (prefix === undefined) return;
+    // With the permits: what was read of the database before the change is not filled in after it.
+    const keys = [`${prefix}:session:${sessionId}`, `${prefix}:session-permit:${sessionId}`];
+    await this.#server.run((client) => client.unlink(keys)).catch(() => this.#lease.lose());
   }
 
   /** What is known here; null for what is not, and where Redis does not answer in time. */

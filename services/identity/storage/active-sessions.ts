@@ -1,7 +1,8 @@
 import type { LiveStates } from '../domain/introspect.ts';
 import type { VerifiedToken, VerifiedTokens } from '../domain/introspect-tokens.ts';
 import type { SessionPolicy } from '../domain/session-policy.ts';
-import type { LiveState, StateQuery, StateStore } from '../domain/session-state.ts';
+import type { LiveState, SessionStateCache, StateQuery, StateStore } from '../domain/session-state.ts';
+import type { Uuid } from '../domain/uuid.ts';
 import { type ActiveSessionsCache, type Entries, readEntries } from './active-sessions-cache.ts';
 
 export interface ActiveSessionsOptions {
@@ -33,7 +34,7 @@ const MOST_TOGETHER = 500;
  * event loop shares a round trip. A question never joins a round trip that was under way when it came, so that it is
  * answered by what held when it was asked, or later.
  */
-export class ActiveSessions implements LiveStates {
+export class ActiveSessions implements LiveStates, SessionStateCache {
   readonly #options: ActiveSessionsOptions;
   #forCache: Asked[] = [];
   #forStore: Asked[] = [];
@@ -57,6 +58,10 @@ export class ActiveSessions implements LiveStates {
       const asked = { sessionId, userId, keyId, token, resolve, reject };
       (viaCache ? this.#forCache : this.#forStore).push(asked);
     });
+  }
+
+  async forget(sessionId: Uuid): Promise<void> {
+    await this.#options.cache?.forget(sessionId);
   }
 
   readonly #askAll = (): void => {

@@ -56,6 +56,8 @@ describe('with the right password', () => {
         last_activity_at: session.createdAt,
         mfa_verified: false,
         is_trusted_device: false,
+        amr: ['pwd'],
+        authenticated_at: session.createdAt,
       },
     ]);
     expect(await families()).toMatchObject([
@@ -85,6 +87,7 @@ describe('with the right password', () => {
       sid: session.id,
       roles: ['user'],
       gen: 1,
+      ...{ amr: ['pwd'], acr: 'aal1', auth_time: Math.floor(session.createdAt.getTime() / 1000) },
     });
   });
 
@@ -166,12 +169,6 @@ describe('refuses, and records why,', () => {
       'account_not_active',
       PASSWORD,
       () => db.rows(`update user_service.users set status = 'inactive'`),
-    ],
-    [
-      'an account that needs a second factor',
-      'second_factor_required',
-      PASSWORD,
-      () => db.rows(`update user_service.users set mfa_enabled = true, mfa_type = 'totp'`),
     ],
     ['a suspended account with a wrong password', 'wrong_password', 'wrong horse battery', suspend],
   ])('%s', async (_case, reason, password, prepare) => {

@@ -221,7 +221,7 @@ describe('a network', () => {
     expect(await events('network_locked')).toHaveLength(1);
   });
 
-  test('is forgotten by the upkeep when it is of no use any more', async () => {
+  test('is forgotten by the maintenance when it is of no use any more', async () => {
     await guess();
     expect(await identity.networkLocks.deleteIdle(new Date(identity.now().getTime() - HOUR_MS), 10)).toBe(0);
     expect(await identity.networkLocks.deleteIdle(new Date(identity.now().getTime() + 1000), 10)).toBe(1);

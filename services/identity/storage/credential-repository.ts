@@ -1,14 +1,18 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type {
   CredentialStore,
+  FailureFindings,
+  FailureWatch,
   LoginFailure,
   MailAccount,
   NewLocks,
   PasswordReplacement,
+  SignInAccount,
 } from '../domain/credential-store.ts';
 import type { CredentialReads, Credentials } from '../domain/reads.ts';
 import type { User, UserStatus } from '../domain/user.ts';
 import type { Uuid } from '../domain/uuid.ts';
+import { findBurst } from './failure-burst.ts';
 import { lockUntil } from './lockout-sql.ts';
 import { SignInThrottleRepository } from './sign-in-throttle-repository.ts';
 import { query, type TimestampText, toDate, toDateOrNull } from './sql.ts';
@@ -24,6 +28,13 @@ type CredentialColumns = Pick<UserColumns, 'id' | 'status' | 'mfa_enabled' | 'lo
 
 /** What a success or an operator's help clears. */
 const NO_FAILURES = 'failed_login_attempts = 0, last_login_failure_at = null, locked_until = null';
+/**
+ * What a new password clears. Of an account with a second factor the lock alone: whoever has the password or the mailbox,
+ * and nothing else, must not be able to reset the count of wrong codes.
+ */
+const NO_FAILURES_BY_PASSWORD = `locked_until = null,
+  failed_login_attempts = case when mfa_enabled then failed_login_attempts else 0 end,
+  last_login_failure_at = case when mfa_enabled then last_login_failure_at end`;
 /** A change of the account, which an editor's etag notices. */
 const CHANGED = 'version = version + 1, updated_at = ?';
 
@@ -61,22 +72,45 @@ export class CredentialRepository implements CredentialStore, CredentialReads {
 
   async recordLoginSuccess(login: {
     readonly userId: Uuid;
-    readonly checkedHash: string;
+    readonly checkedHash: string | null;
     readonly newHash: string | null;
+    readonly secondFactor: boolean;
     readonly at: Date;
   }): Promise<User | null> {
-    const { userId, checkedHash, newHash, at } = login;
+    const { userId, checkedHash, newHash, secondFactor, at } = login;
     return await this.#user(
       `update user_service.users
-       set last_login_at = ?, ${NO_FAILURES}, password_hash = ?
-       where id = ? and password_hash = ? and status = 'active' and deleted_at is null and not mfa_enabled
-         and (locked_until is null or locked_until <= ?)
+       set last_login_at = ?, ${NO_FAILURES}, password_hash = coalesce(?, password_hash)
+       where id = ? and (?::text is null or password_hash = ?) and status = 'active' and deleted_at is null
+         and (? or not mfa_enabled) and (locked_until is null or locked_until <= ?)
        returning ${USER_COLUMNS}`,
-      [at, newHash ?? checkedHash, userId, checkedHash, at],
+      [at, newHash, userId, checkedHash, checkedHash, secondFactor, at],
     );
   }
 
-  async recordLoginFailure({ userId, network, at, lockout }: LoginFailure): Promise<NewLocks> {
+  async holdForSignIn({
+    userId,
+    at,
+  }: {
+    readonly userId: Uuid;
+    readonly at: Date;
+  }): Promise<SignInAccount | null> {
+    const [row] = await query<UserColumns & { password_hash: string | null }>(
+      this.#em,
+      `select ${USER_COLUMNS}, password_hash from user_service.users
+       where id = ? and status = 'active' and deleted_at is null and (locked_until is null or locked_until <= ?)
+       for no key update`,
+      [userId, at],
+    );
+    return row === undefined ? null : { user: toUser(row), passwordHash: row.password_hash };
+  }
+
+  async replaceHash({ userId, newHash }: { readonly userId: Uuid; readonly newHash: string }): Promise<void> {
+    await query(this.#em, 'update user_service.users set password_hash = ? where id = ?', [newHash, userId]);
+  }
+
+  async recordLoginFailure(failure: LoginFailure): Promise<NewLocks & FailureFindings> {
+    const { userId, network, at, lockout, watch } = failure;
     const policy = lockout.account;
     const failures = `case
       when greatest(last_login_failure_at, locked_until) + ${policy.forgetAfterMs} * interval '1 ms' > f.at
@@ -95,22 +129,56 @@ export class CredentialRepository implements CredentialStore, CredentialReads {
        returning failed_login_attempts, locked_until, email`,
       [at, userId ?? NIL_UUID],
     );
+    const burst = await this.#burst(userId, at, watch);
     // The network last: its row is one that many wait for.
     const throttles = new SignInThrottleRepository(this.#em);
+    const counted = await throttles.recordFailure(network, at, lockout.network, watch);
     return {
+      burst,
       account:
         row === undefined || row.locked_until === null
           ? null
           : { until: toDate(row.locked_until), failures: row.failed_login_attempts, email: row.email },
-      network: await throttles.recordFailure(network, at, lockout.network),
+      network: counted.lock,
+      stuffing: counted.stuffing,
     };
+  }
+
+  async #burst(
+    userId: Uuid | null,
+    at: Date,
+    { burst, windowMs }: FailureWatch,
+  ): Promise<FailureFindings['burst']> {
+    if (burst === null) return null;
+    const { failures, lockMs } = burst;
+    const found = await findBurst(this.#em, { userId, at, failures, windowMs });
+    if (found === null || userId === null) return null;
+    const lockedUntil = lockMs === null ? null : new Date(at.getTime() + lockMs);
+    if (lockedUntil !== null) await this.lockAccount({ userId, until: lockedUntil });
+    return { ...found, failures, lockedUntil };
+  }
+
+  async lockAccount({
+    userId,
+    until,
+  }: {
+    readonly userId: Uuid;
+    readonly until: Date;
+  }): Promise<string | null> {
+    const [row] = await query<{ email: string }>(
+      this.#em,
+      `update user_service.users set locked_until = greatest(locked_until, ?)
+       where id = ? and deleted_at is null returning email`,
+      [until, userId],
+    );
+    return row?.email ?? null;
   }
 
   async changePassword(change: PasswordReplacement & { readonly checkedHash: string }): Promise<User | null> {
     const { userId, checkedHash, newHash, at } = change;
     return await this.#user(
       `update user_service.users
-       set password_hash = ?, password_changed_at = ?, ${NO_FAILURES}, ${CHANGED}
+       set password_hash = ?, password_changed_at = ?, ${NO_FAILURES_BY_PASSWORD}, ${CHANGED}
        where id = ? and password_hash = ? and status = 'active' and deleted_at is null
          and (locked_until is null or locked_until <= ?)
        returning ${USER_COLUMNS}`,
@@ -124,7 +192,7 @@ export class CredentialRepository implements CredentialStore, CredentialReads {
     const { userId, emailNormalized, newHash, at } = reset;
     return await this.#user(
       `update user_service.users
-       set password_hash = ?, password_changed_at = ?, ${NO_FAILURES},
+       set password_hash = ?, password_changed_at = ?, ${NO_FAILURES_BY_PASSWORD},
          email_verified_at = coalesce(email_verified_at, ?), ${CHANGED}
        where id = ? and email_normalized = ? and status = 'active' and deleted_at is null
        returning ${USER_COLUMNS}`,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { SignedIn } from '../domain/authenticate.ts';
 import { MalformedToken } from '../domain/errors.ts';
 import { introspect, introspectAll } from '../domain/introspect.ts';
+import type { SignedIn } from '../domain/open-session.ts';
 import { TestIdentity } from './testing-identity.ts';
 import { openTestOrm, type TestOrm } from './testing-orm.ts';
 
@@ -57,6 +57,7 @@ test('inactive where the session is of somebody else', async () => {
     sessionId: signedIn.session.id,
     roles: ['user'],
     generation: 1,
+    authentication: signedIn.session.authentication,
   });
   expect(await introspect(identity, token)).toEqual({ active: false });
 });

@@ -165,7 +165,7 @@ describe('the token in it', () => {
     }
   });
 
-  test('is forgotten by the upkeep once it ended long ago', async () => {
+  test('is forgotten by the maintenance once it ended long ago', async () => {
     const soon = new Date(identity.now().getTime() + 1000);
     expect(await identity.oneTimeTokens.deleteExpired(soon, 10)).toBe(0);
     expect(await identity.oneTimeTokens.deleteExpired(new Date(soon.getTime() + DAY_MS), 10)).toBe(1);

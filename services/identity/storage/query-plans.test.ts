@@ -30,7 +30,7 @@ afterAll(() => db[Symbol.asyncDispose]());
 
 /** One row a user in each table, made over the last forty days. */
 async function fill(): Promise<void> {
-  for (const table of ['sessions_history', 'security_events']) {
+  for (const table of ['sessions_history', 'security_events', 'security_event_seals']) {
     await db.rows(`select user_service.ensure_partitions('${table}', now() - interval '41 days', 3)`);
   }
   await db.rows(`
@@ -70,6 +70,23 @@ async function fill(): Promise<void> {
     insert into user_service.revocations (kind, subject, user_id, session_id, reason, created_at, expires_at)
       select case when n % 2 = 0 then 'session' else 'token' end, id::text, user_id, id, 'x', at, at + interval '39 days'
       from public.seed;
+    insert into user_service.totp_authenticators
+        (id, user_id, secret, secret_key_id, created_at, expires_at, confirmed_at, last_step)
+      select user_id, user_id, 'x', 'k1', at, null, at, 1 from public.seed;
+    insert into user_service.passkeys
+        (id, user_id, credential_id, public_key, sign_count, transports, device_type, backed_up, created_at)
+      select user_id, user_id, sha256(n::text::bytea), 'x', 0, '{}', 'single_device', false, at from public.seed;
+    insert into user_service.recovery_codes (id, user_id, code_hash, created_at)
+      select user_id, user_id, sha256(n::text::bytea), at from public.seed;
+    insert into user_service.auth_challenges
+        (id, token_hash, purpose, user_id, amr, webauthn_challenge, created_at, expires_at)
+      select user_id, sha256(n::text::bytea), 'sign_in', user_id, '{pwd}', 'x', at, at + interval '80 days'
+      from public.seed;
+    insert into user_service.security_event_seals (event_id, sequence, event_hash, chain_hash, sealed_at)
+      select id, n, sha256('x'), sha256('y'), at from public.seed where n < ${ROWS};
+    insert into user_service.archived_users
+        (id, email, email_normalized, first_name, last_name, roles, created_at, deleted_at, archived_at)
+      select id, 'x', 'x', '', '', '{user}', at, at, at from public.seed;
   `);
   await db.rows('vacuum analyze');
 }

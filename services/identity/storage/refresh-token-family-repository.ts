@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { AuthenticationMethod } from '../domain/authentication-context.ts';
 import type {
   RefreshState,
   RefreshTokenFamilies,
@@ -11,6 +12,7 @@ import type { Role, UserStatus } from '../domain/user.ts';
 import type { Uuid } from '../domain/uuid.ts';
 import { withDatabaseErrors } from './database-errors.ts';
 import { RefreshTokenFamilyEntity } from './refresh-token-family.entity.ts';
+import { toAuthentication } from './session-columns.ts';
 import { query, type TimestampText, toDate, toDateOrNull } from './sql.ts';
 
 interface StateRow {
@@ -25,6 +27,9 @@ interface StateRow {
   session_expires_at: TimestampText;
   last_activity_at: TimestampText;
   terminated_at: TimestampText | null;
+  session_created_at: TimestampText;
+  amr: AuthenticationMethod[];
+  authenticated_at: TimestampText | null;
   status: UserStatus;
   roles: Role[];
   token_generation: number;
@@ -47,6 +52,7 @@ export class RefreshTokenFamilyRepository implements RefreshTokenFamilies, Refre
       this.#em,
       `select f.user_id, f.session_id, f.expires_at, f.revoked_at, f.current_token_hash, f.previous_token_hash,
          f.rotated_at, f.previous_answer, s.expires_at as session_expires_at, s.last_activity_at, s.terminated_at,
+         s.created_at as session_created_at, s.amr, s.authenticated_at,
          u.roles, u.token_generation, case when u.deleted_at is null then u.status else 'deleted' end as status
        from user_service.refresh_token_families f
          join user_service.sessions_history s on s.id = f.session_id and s.user_id = f.user_id
@@ -122,6 +128,7 @@ function toState(id: Uuid, row: StateRow): RefreshState {
       expiresAt: toDate(row.session_expires_at),
       lastActivityAt: toDate(row.last_activity_at),
       endedAt: toDateOrNull(row.terminated_at),
+      authentication: toAuthentication({ ...row, created_at: row.session_created_at }),
     },
     user: { status: row.status, roles: row.roles, tokenGeneration: row.token_generation },
   };

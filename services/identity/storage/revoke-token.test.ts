@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AccessTokens } from '../domain/access-token.ts';
-import type { SignedIn } from '../domain/authenticate.ts';
 import { introspect } from '../domain/introspect.ts';
+import type { SignedIn } from '../domain/open-session.ts';
 import { createRefreshToken } from '../domain/refresh-token.ts';
 import { revokeToken, signOut } from '../domain/revoke-token.ts';
 import type { Uuid } from '../domain/uuid.ts';
@@ -37,6 +37,7 @@ const anotherToken = () =>
     sessionId: signedIn.session.id,
     roles: ['user'],
     generation: 1,
+    authentication: signedIn.session.authentication,
   });
 
 describe('taking back', () => {
@@ -57,6 +58,7 @@ describe('taking back', () => {
     const { session, user } = signedIn;
     const { token, expiresAt } = await then.issue({
       ...{ userId: user.id, sessionId: session.id, roles: ['user'], generation: 1 },
+      authentication: session.authentication,
     });
     expect(await isActive(token)).toBe(true);
     await revokeToken(identity, token, ORIGIN);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { authenticationContext } from '../domain/authentication-context.ts';
 import { endUserSessions } from '../domain/end-sessions.ts';
 import { introspect } from '../domain/introspect.ts';
 import { revokeSession } from '../domain/revoke-session.ts';
@@ -270,10 +271,30 @@ describe('time', () => {
   });
 });
 
-test('a second factor is recorded of a session that goes on', async () => {
-  const [opened, ended] = await signInTimes(2);
-  await revokeSession(identity, ended?.id as Uuid, ORIGIN);
-  expect(await identity.sessions.markMfaVerified(opened?.id as Uuid, identity.now())).toBe(true);
-  expect(await identity.sessions.find(opened?.id as Uuid)).toMatchObject({ mfaVerified: true });
-  expect(await identity.sessions.markMfaVerified(ended?.id as Uuid, identity.now())).toBe(false);
+describe('how its user authenticated', () => {
+  test('is recorded anew of a session that goes on', async () => {
+    const [opened, ended] = await signInTimes(2);
+    await revokeSession(identity, ended?.id as Uuid, ORIGIN);
+    const at = new Date(Date.now() + 60_000);
+    const record = (id: Uuid) => {
+      const authentication = authenticationContext(['pwd', 'otp'], at);
+      return identity.sessions.recordAuthentication({ id, authentication, mfaVerified: true, at });
+    };
+    expect(await record(opened?.id as Uuid)).toBe(true);
+    expect(await identity.sessions.find(opened?.id as Uuid)).toMatchObject({
+      mfaVerified: true,
+      authentication: { amr: ['pwd', 'otp', 'mfa'], acr: 'aal2', authenticatedAt: at },
+    });
+    const before = await identity.sessions.find(ended?.id as Uuid);
+    expect(await record(ended?.id as Uuid)).toBe(false);
+    expect(await identity.sessions.find(ended?.id as Uuid)).toEqual(before);
+  });
+
+  test('was by password at its beginning, where a version that kept no more opened it', async () => {
+    const { session } = await identity.signIn('ada@example.com');
+    await db.rows('update user_service.sessions_history set authenticated_at = null');
+    expect((await identity.sessions.find(session.id))?.authentication).toEqual({
+      ...{ amr: ['pwd'], acr: 'aal1', authenticatedAt: session.createdAt },
+    });
+  });
 });

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { AuthenticationContext } from '../domain/authentication-context.ts';
 import type { SessionEndReason } from '../domain/end-sessions.ts';
 import type { SessionPage, SessionReads } from '../domain/reads.ts';
 import type { Session, StoredSession } from '../domain/session.ts';
@@ -18,7 +19,7 @@ export class SessionRepository implements Sessions, SessionReads {
     this.#em = em;
   }
 
-  async insert({ device, ...session }: Session): Promise<void> {
+  async insert({ device, authentication, ...session }: Session): Promise<void> {
     await withDatabaseErrors(() =>
       this.#em.insert(SessionEntity, {
         ...session,
@@ -27,6 +28,8 @@ export class SessionRepository implements Sessions, SessionReads {
         deviceName: device.name,
         ipAddress: device.ipAddress,
         userAgent: device.userAgent,
+        amr: [...authentication.amr],
+        authenticatedAt: authentication.authenticatedAt,
       }),
     );
   }
@@ -93,11 +96,17 @@ export class SessionRepository implements Sessions, SessionReads {
     );
   }
 
-  async markMfaVerified(id: Uuid, at: Date): Promise<boolean> {
+  async recordAuthentication(record: {
+    readonly id: Uuid;
+    readonly authentication: AuthenticationContext;
+    readonly mfaVerified: boolean;
+    readonly at: Date;
+  }): Promise<boolean> {
+    const { amr, authenticatedAt } = record.authentication;
     const ids = await this.#ids(
-      `update user_service.sessions_history set mfa_verified = true
+      `update user_service.sessions_history set amr = ?::text[], authenticated_at = ?, mfa_verified = ?
        where id = ? and terminated_at is null and expires_at > ? returning id`,
-      [id, at],
+      [`{${amr.join()}}`, authenticatedAt, record.mfaVerified, record.id, record.at],
     );
     return ids.length === 1;
   }

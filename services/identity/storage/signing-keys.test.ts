@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AccessTokens } from '../domain/access-token.ts';
+import { authenticationContext } from '../domain/authentication-context.ts';
 import { SecretUnreadable } from '../domain/errors.ts';
 import { SecretBox } from '../domain/secret-box.ts';
 import { generateSigningKey } from '../domain/signing-key.ts';
@@ -35,6 +36,7 @@ const tokensOf = (keys: SigningKeys) =>
 const session = {
   ...{ userId: crypto.randomUUID(), sessionId: crypto.randomUUID() },
   ...{ roles: ['user'], generation: 1 },
+  authentication: authenticationContext(['pwd'], new Date()),
 };
 
 test('the first one that needs a key makes it, its private part sealed', async () => {

@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { AccessTokens } from '../domain/access-token.ts';
-import { type AuthenticateDeps, authenticate, type SignedIn } from '../domain/authenticate.ts';
+import { type AuthenticateDeps, authenticate } from '../domain/authenticate.ts';
 import { lockoutPolicies } from '../domain/credentials/lockout-policy.ts';
+import { AccountTags } from '../domain/detection/account-tags.ts';
+import { Detector } from '../domain/detection/detector.ts';
+import { testPolicy } from '../domain/detection/testing-policy.ts';
 import type { Device } from '../domain/device.ts';
+import { TrustedDevicePolicy } from '../domain/devices/trusted-device-policy.ts';
 import { type EmailAddress, parseEmail } from '../domain/email.ts';
 import type { RequestKey } from '../domain/idempotency.ts';
 import type { IntrospectDeps } from '../domain/introspect.ts';
 import { VerifiedTokens } from '../domain/introspect-tokens.ts';
 import type { IpAddress } from '../domain/ip-address.ts';
 import type { LimitDecision, Limiter } from '../domain/limiter.ts';
+import type { SignedIn } from '../domain/open-session.ts';
 import type { Parsed } from '../domain/parsed.ts';
+import type { RelyingParty } from '../domain/passkeys/relying-party.ts';
 import { PasswordHasher } from '../domain/password-hasher.ts';
 import { PasswordPolicy, parseNewPassword } from '../domain/password-policy.ts';
 import { parsePersonName } from '../domain/person-name.ts';
@@ -26,8 +32,10 @@ import { ActiveSessions } from './active-sessions.ts';
 import { CredentialRepository } from './credential-repository.ts';
 import { OneTimeTokenRepository } from './one-time-token-repository.ts';
 import { OrmUnitOfWork } from './orm-unit-of-work.ts';
+import { SecondFactorRepository } from './second-factor-repository.ts';
 import { SessionRepository } from './session-repository.ts';
 import { SessionStates } from './session-states.ts';
+import { StoredSignInHistory } from './sign-in-history.ts';
 import { SignInThrottleRepository } from './sign-in-throttle-repository.ts';
 import { SigningKeyRepository } from './signing-key-repository.ts';
 import type { TestOrm } from './testing-orm.ts';
@@ -73,6 +81,9 @@ export class TestIdentity implements RegisterDeps, AuthenticateDeps, IntrospectD
     baseSeconds: 60,
     maxSeconds: 3600,
   });
+  readonly detectionPolicy = testPolicy();
+  readonly accountTags = new AccountTags(new Uint8Array(32));
+  readonly detection: Detector;
   readonly sessionPolicy = new SessionPolicy();
   readonly mail = {
     enabled: true,
@@ -80,6 +91,12 @@ export class TestIdentity implements RegisterDeps, AuthenticateDeps, IntrospectD
   };
   readonly passwordPolicy = new PasswordPolicy({ blocklists: [] });
   readonly secretBox = SecretBox.fromKeys({ id: 'k1', key: randomBytes(32) });
+  readonly trustedDevicePolicy = new TrustedDevicePolicy({
+    lifetimeMs: 30 * 24 * 3_600_000,
+    roles: ['premium', 'user', 'trial'],
+  });
+  readonly challengeLifetimeMs = 300_000;
+  relyingParty: RelyingParty | null = null;
   hasher = new PasswordHasher({ memoryKiB: 64, passes: 1, parallelism: 1 });
   /** How far the clock is ahead of the system's, in milliseconds. */
   ahead = 0;
@@ -89,6 +106,7 @@ export class TestIdentity implements RegisterDeps, AuthenticateDeps, IntrospectD
   readonly networkLocks: SignInThrottleRepository;
   readonly oneTimeTokens: OneTimeTokenRepository;
   readonly sessions: SessionRepository;
+  readonly secondFactors: SecondFactorRepository;
   unitOfWork: OrmUnitOfWork;
   /** What was revoked, as other replicas were told. */
   readonly revoked: NewRevocation[] = [];
@@ -105,10 +123,16 @@ export class TestIdentity implements RegisterDeps, AuthenticateDeps, IntrospectD
   constructor(db: Pick<TestOrm, 'orm'>) {
     const { em } = db.orm;
     this.users = new UserRepository(em);
+    this.detection = new Detector({
+      policy: this.detectionPolicy,
+      places: { find: () => null },
+      history: new StoredSignInHistory(em),
+    });
     this.credentials = new CredentialRepository(em);
     this.networkLocks = new SignInThrottleRepository(em);
     this.oneTimeTokens = new OneTimeTokenRepository(em);
     this.sessions = new SessionRepository(em);
+    this.secondFactors = new SecondFactorRepository(em);
     this.unitOfWork = new OrmUnitOfWork({
       em,
       secretBox: this.secretBox,
@@ -155,7 +179,10 @@ export class TestIdentity implements RegisterDeps, AuthenticateDeps, IntrospectD
     return register(this, registration, signal);
   }
 
-  signIn(address: string, password = PASSWORD, signal?: AbortSignal): Promise<SignedIn> {
-    return authenticate(this, { email: email(address), password, device: DEVICE }, signal);
+  /** Of an account of which nothing but the password is due. */
+  async signIn(address: string, password = PASSWORD, signal?: AbortSignal): Promise<SignedIn> {
+    const answer = await authenticate(this, { email: email(address), password, device: DEVICE }, signal);
+    if ('challenge' in answer) throw new Error('a second factor is due');
+    return answer;
   }
 }

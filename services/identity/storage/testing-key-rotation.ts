@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AccessTokens } from '../domain/access-token.ts';
+import { authenticationContext } from '../domain/authentication-context.ts';
 import { KeyRotation } from '../domain/key-rotation.ts';
 import type { KeySchedule } from '../domain/key-rotation-plan.ts';
 import { COMMITTED_IS_ENFORCED } from '../domain/revocation.ts';
@@ -24,6 +25,7 @@ export const BY_HAND = { origin: { caller: 'ops', actor: 'ada', reason: null }, 
 export const session = {
   ...{ userId: randomUUID(), sessionId: randomUUID() },
   ...{ roles: ['user'], generation: 1 },
+  authentication: authenticationContext(['pwd'], new Date()),
 };
 const secretBox = SecretBox.fromKeys({ id: 'k1', key: randomBytes(32) });
 

@@ -14,9 +14,12 @@ import { RevocationLog } from './revocation-log.ts';
 import { SecurityEventRepository } from './security-event-repository.ts';
 import { SessionRepository } from './session-repository.ts';
 import { SessionStates } from './session-states.ts';
+import { StoredSignInHistory } from './sign-in-history.ts';
 import { SignInThrottleRepository } from './sign-in-throttle-repository.ts';
 import { SigningKeyRepository } from './signing-key-repository.ts';
 import { query } from './sql.ts';
+import { auditCalls } from './testing-audit-queries.ts';
+import { factorCalls } from './testing-factor-queries.ts';
 import { TrustedDeviceRepository } from './trusted-device-repository.ts';
 import { UserRepository } from './user-repository.ts';
 import { StoredUserDirectory } from './users/user-directory.ts';
@@ -93,10 +96,24 @@ export const repositoryCalls = (
       userId: known.user,
       checkedHash: 'x',
       newHash: null,
+      secondFactor: false,
       at,
     }),
   'credentials.recordLoginFailure': (em) =>
-    new CredentialRepository(em).recordLoginFailure({ userId: known.user, network: 'network1', at, lockout }),
+    new CredentialRepository(em).recordLoginFailure({
+      userId: known.user,
+      network: 'network1',
+      at,
+      lockout,
+      watch: {
+        windowMs: 600_000,
+        stuffing: { accountTag: 1n, accounts: 20, lockMs: 1000 },
+        burst: { failures: 10, lockMs: 1000 },
+      },
+    }),
+  'credentials.lockAccount': (em) =>
+    new CredentialRepository(em).lockAccount({ userId: known.user, until: at }),
+  'signInHistory.latest': (em) => new StoredSignInHistory(em).latest(known.user),
   'credentials.holdAccount': (em) => new CredentialRepository(em).holdAccount({ normalizedEmail: EMAIL }),
   'throttles.findLock': (em) => new SignInThrottleRepository(em).findLock('network10000', at),
   'throttles.deleteIdle': (em) => new SignInThrottleRepository(em).deleteIdle(before, 100),
@@ -145,25 +162,37 @@ export const repositoryCalls = (
   'revocations.deleteExpired': (em) => new RevocationLog(em).deleteExpired(at, 100),
 
   'securityEvents.findById': (em) => new SecurityEventRepository(em).findById(known.event),
-  'securityEvents.listByUser': (em) =>
-    new SecurityEventRepository(em).listByUser(known.user, { before: null, limit: 50 }),
-  'securityEvents.listByType': (em) =>
-    new SecurityEventRepository(em).listByType('password_changed', { before: known.event, limit: 50 }),
-  'securityEvents.listUnresolved': (em) =>
-    new SecurityEventRepository(em).listUnresolved({ before: known.event, limit: 50 }),
   'securityEvents.resolve': (em) =>
     new SecurityEventRepository(em).resolve(known.event, { at, by: 'operator', note: null }),
   'securityEvents.erasePersonal': (em) => new SecurityEventRepository(em).erasePersonal(known.user),
 
+  'trustedDevices.find': (em) =>
+    new TrustedDeviceRepository(em).find({ id: known.device, userId: known.user }),
   'trustedDevices.findByTokenHash': (em) => new TrustedDeviceRepository(em).findByTokenHash(hash),
   'trustedDevices.listByUser': (em) =>
-    new TrustedDeviceRepository(em).listByUser(known.user, { before: null, limit: 50 }),
+    new TrustedDeviceRepository(em).listByUser(known.user, { trustedAt: null, before: null, limit: 50 }),
+  'trustedDevices.listByUser trusted': (em) =>
+    new TrustedDeviceRepository(em).listByUser(known.user, {
+      trustedAt: at,
+      before: known.device,
+      limit: 50,
+    }),
   'trustedDevices.recordUse': (em) =>
     new TrustedDeviceRepository(em).recordUse({ id: known.device, userId: known.user, ipAddress: null, at }),
   'trustedDevices.revoke': (em) =>
-    new TrustedDeviceRepository(em).revoke({ id: known.device, userId: known.user, reason: 'lost', at }),
+    new TrustedDeviceRepository(em).revoke({ id: known.device, userId: known.user, reason: 'revoked', at }),
   'trustedDevices.revokeAllOfUser': (em) =>
-    new TrustedDeviceRepository(em).revokeAllOfUser({ userId: known.user, reason: 'lost', at }),
+    new TrustedDeviceRepository(em).revokeAllOfUser({ userId: known.user, reason: 'revoked', at }),
+  'trustedDevices.revokeBeyond': (em) =>
+    new TrustedDeviceRepository(em).revokeBeyond({
+      userId: known.user,
+      most: 20,
+      reason: 'device_limit',
+      at,
+    }),
+
+  ...factorCalls(known),
+  ...auditCalls(known),
 
   'signingKeys.list': (em) => new SigningKeyRepository(em).list(),
   'signingKeys.retireActive': (em) => new SigningKeyRepository(em).retireActive(at),

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidV7 } from 'uuid';
 import { AccessTokens } from '../domain/access-token.ts';
+import { authenticationContext } from '../domain/authentication-context.ts';
+import { testPolicy } from '../domain/detection/testing-policy.ts';
 import {
   type EndSessionsRepositories,
   endUserSessions,
@@ -77,6 +79,7 @@ export class TestRefresh {
         ...{ keys, issuer: 'https://identity.example', audience: 'optix' },
         now: this.now,
       }),
+      detectionPolicy: testPolicy(),
       graceMs,
       now: this.now,
     };
@@ -99,7 +102,10 @@ export class TestRefresh {
         });
       }
       const session = { id: sessionId, userId: owner, device: DEVICE, createdAt: at, expiresAt };
-      await sessions.insert({ ...session, lastActivityAt: at, mfaVerified: false, isTrustedDevice: false });
+      await sessions.insert({
+        ...{ ...session, lastActivityAt: at, mfaVerified: false, isTrustedDevice: false },
+        authentication: authenticationContext(['pwd'], at),
+      });
       await refreshTokenFamilies.insert({
         ...{ id: familyId, userId: owner, sessionId, deviceId: null },
         ...{ createdAt: at, expiresAt, currentTokenHash: hash },

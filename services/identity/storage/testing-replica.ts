@@ -2,7 +2,8 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { v7 as uuidV7 } from 'uuid';
 import { singleRedis } from '../../../runtime/redis-target.ts';
 import { AccessTokens } from '../domain/access-token.ts';
-import { type IntrospectDeps, introspect } from '../domain/introspect.ts';
+import { authenticationContext } from '../domain/authentication-context.ts';
+import { type IntrospectDeps, type Introspection, introspect } from '../domain/introspect.ts';
 import { VerifiedTokens } from '../domain/introspect-tokens.ts';
 import { type FeedRead, RevocationFeed } from '../domain/revocation-feed.ts';
 import type { RevokeDeps } from '../domain/revoke-session.ts';
@@ -40,6 +41,7 @@ export class TestReplica implements AsyncDisposable {
   readonly #cache: ActiveSessionsCache;
   readonly #feed: RevocationFeed;
   readonly revocation: RevokeDeps;
+  readonly liveStates: ActiveSessions;
   readonly signingKeys: SigningKeys;
   readonly #accessTokens: AccessTokens;
   readonly #orm: MikroORM;
@@ -80,6 +82,7 @@ export class TestReplica implements AsyncDisposable {
     const cache = new ActiveSessionsCache({ target: singleRedis(redisUrl), budgetMs: 200 });
     this.#cache = cache;
     const liveStates = new ActiveSessions({ store: states, cache, verifiedTokens, sessionPolicy, now });
+    this.liveStates = liveStates;
     const sessionActivity = { touch: () => undefined };
     this.#introspection = { verifiedTokens, liveStates, sessionPolicy, sessionActivity, now };
     const dropKeys = ({ revocations }: FeedRead): void => {
@@ -127,6 +130,7 @@ export class TestReplica implements AsyncDisposable {
         createdAt: at,
         expiresAt: new Date(at.getTime() + 3_600_000),
         lastActivityAt: at,
+        authentication: authenticationContext(['pwd'], at),
         mfaVerified: false,
         isTrustedDevice: false,
       }),
@@ -139,11 +143,16 @@ export class TestReplica implements AsyncDisposable {
     readonly sessionId: Uuid;
     readonly generation: number;
   }): Promise<string> {
-    return (await this.#accessTokens.issue({ ...session, roles: ['user'] })).token;
+    const authentication = authenticationContext(['pwd'], new Date());
+    return (await this.#accessTokens.issue({ ...session, roles: ['user'], authentication })).token;
+  }
+
+  introspect(token: string): Promise<Introspection> {
+    return introspect(this.#introspection, token);
   }
 
   async isActive(token: string): Promise<boolean> {
-    return (await introspect(this.#introspection, token)).active;
+    return (await this.introspect(token)).active;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

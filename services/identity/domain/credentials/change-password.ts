@@ -46,7 +46,8 @@ const codec: AnswerCodec<PasswordWasChanged> = {
 };
 
 /**
- * Changes a password, for who knows the current one; all other sessions end. A wrong one counts as a failed sign-in does.
+ * Changes a password, for who knows the current one; all other sessions, open challenges and the trust in devices end. A
+ * wrong one counts as a failed sign-in does.
  *
  * @throws InvalidCredentials, PasswordRefused, RateLimited, RateLimiterUnavailable, HashingOverloaded, RequestIdReused,
  *   DatabaseUnavailable; the signal's reason where it is aborted before the password is changed.
@@ -76,7 +77,7 @@ async function checkAndReplace(
   const { matches, evenOut } = await deps.hasher.check(change.currentPassword, checkedHash, signal);
   const refusal = account === null ? 'unknown_user' : refusalOf(account, matches, deps.now());
   const count = async (reason: Refusal): Promise<void> => {
-    await recordRefusal(deps, { userId: account?.userId ?? null, reason, device });
+    await recordRefusal(deps, { userId: account?.userId ?? null, account: userId, reason, device });
     await evenOut();
   };
   if (refusal !== null || checkedHash === null) {
@@ -131,6 +132,8 @@ async function replace(
   if (user === null) throw new InvalidCredentials();
   // A reset mail that somebody else asked for must not undo the change.
   await oneTimeTokens.endOpen(userId, at, 'password_reset');
+  await repositories.challenges.endOpen(userId, at);
+  await repositories.trustedDevices.revokeAllOfUser({ userId, reason: 'password_changed', at });
   await securityEvents.append({
     id: uuidV7() as Uuid,
     type: 'password_changed',

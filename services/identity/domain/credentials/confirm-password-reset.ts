@@ -96,6 +96,8 @@ async function reset(
   const user = await credentials.resetPassword({ ...owner, newHash, at });
   // Thrown, the token stays unused: the account may become active again.
   if (user === null) throw new TokenNotUsable();
+  await repositories.challenges.endOpen(user.id, at);
+  await repositories.trustedDevices.revokeAllOfUser({ userId: user.id, reason: 'password_reset', at });
   await securityEvents.append({
     id: uuidV7() as Uuid,
     type: 'password_reset',

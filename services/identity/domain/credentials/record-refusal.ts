@@ -1,6 +1,11 @@
 import { v7 as uuidV7 } from 'uuid';
 import { networkOf } from '../attempt-limits.ts';
-import type { NewLocks } from '../credential-store.ts';
+import type { FailureFindings, NewLocks } from '../credential-store.ts';
+import {
+  type FailureDetectionDeps,
+  failureWatch,
+  recordFailureFindings,
+} from '../detection/failed-sign-ins.ts';
 import type { Device } from '../device.ts';
 import type { Credentials } from '../reads.ts';
 import type { SecurityEvent } from '../security-event.ts';
@@ -9,7 +14,7 @@ import type { Uuid } from '../uuid.ts';
 import type { LockoutPolicies } from './lockout-policy.ts';
 import { NO_DEVICE } from './no-device.ts';
 
-/** Why a password was refused: for the audit log, never for the caller. */
+/** Why a password or another proof was refused: for the audit log, never for the caller. */
 export type Refusal =
   | 'unknown_address'
   | 'unknown_user'
@@ -17,7 +22,8 @@ export type Refusal =
   | 'wrong_password'
   | 'account_not_active'
   | 'account_locked'
-  | 'second_factor_required'
+  | 'second_factor_wrong'
+  | 'detection_lock'
   | 'account_changed';
 
 /** Why an account that was looked up is refused in spite of its password, or for it; null where it is not. */
@@ -29,7 +35,10 @@ export function refusalOf(account: Credentials, matches: boolean, now: Date): Re
   return null;
 }
 
-export interface RecordRefusalDeps {
+/** What was shown. */
+export type RefusedMethod = 'password' | 'totp' | 'passkey' | 'recovery_code';
+
+export interface RecordRefusalDeps extends FailureDetectionDeps {
   readonly unitOfWork: UnitOfWork;
   readonly lockout: LockoutPolicies;
   readonly now: () => Date;
@@ -38,43 +47,59 @@ export interface RecordRefusalDeps {
 /** How long a mail about a lock is worth sending, in milliseconds. */
 const LOCK_MAIL_MS = 24 * 3_600_000;
 
+/** A proof that was refused. */
+export interface RefusedProof {
+  readonly userId: Uuid | null;
+  /** What was tried where nobody is known: a normalized address or an id. Default: nobody was named. */
+  readonly account?: string;
+  readonly reason: Refusal;
+  readonly device: Device;
+  /** Default: `password`. */
+  readonly method?: RefusedMethod;
+}
+
 /**
  * Counts a refused password against account and network and records it, in one transaction. The statements are the same
- * whether anybody is known or not; one that locks writes the lock's event too.
+ * whether anybody is known or not; one that locks, or that makes a finding of those before, writes the events of that too.
  *
  * @throws DatabaseUnavailable
  */
-export async function recordRefusal(
-  deps: RecordRefusalDeps,
-  refused: { readonly userId: Uuid | null; readonly reason: Refusal; readonly device: Device },
+export async function recordRefusal(deps: RecordRefusalDeps, refused: RefusedProof): Promise<void> {
+  await deps.unitOfWork.transactional((repositories) => writeRefusal(deps, repositories, refused));
+}
+
+/** {@link recordRefusal}, in the transaction of what else comes of the refusal. */
+export async function writeRefusal(
+  deps: Omit<RecordRefusalDeps, 'unitOfWork'>,
+  repositories: Repositories,
+  { userId, account, reason, device, method = 'password' }: RefusedProof,
 ): Promise<void> {
-  const { userId, reason, device } = refused;
-  await deps.unitOfWork.transactional(async (repositories) => {
-    const at = deps.now();
-    const network = networkOf(device.ipAddress);
-    const locks = await repositories.credentials.recordLoginFailure({
-      userId,
-      network,
-      at,
-      lockout: deps.lockout,
-    });
-    const event = { userId, sessionId: null, device, createdAt: at };
-    await repositories.securityEvents.append({
-      ...event,
-      id: uuidV7() as Uuid,
-      type: 'login_failed',
-      severity: 'low',
-      description: 'A sign-in with a password was refused.',
-      metadata: { method: 'password', reason },
-    });
-    await recordLocks(deps, repositories, locks, event);
+  const at = deps.now();
+  const network = networkOf(device.ipAddress);
+  const outcome = await repositories.credentials.recordLoginFailure({
+    userId,
+    network,
+    at,
+    lockout: deps.lockout,
+    watch: failureWatch(deps, userId ?? account ?? null, device),
   });
+  const event = { userId, sessionId: null, device, createdAt: at };
+  await repositories.securityEvents.append({
+    ...event,
+    id: uuidV7() as Uuid,
+    type: 'login_failed',
+    severity: 'low',
+    description: 'A password or another proof was refused.',
+    metadata: { method, reason },
+  });
+  await recordFailureFindings(repositories, deps.detectionPolicy, outcome, { userId, device, at });
+  await recordLocks(deps, repositories, outcome, event);
 }
 
 async function recordLocks(
-  { lockout }: RecordRefusalDeps,
+  { lockout, detectionPolicy }: Pick<RecordRefusalDeps, 'lockout' | 'detectionPolicy'>,
   { securityEvents, outgoingMails }: Repositories,
-  { account, network }: NewLocks,
+  { account, network, stuffing }: NewLocks & FailureFindings,
   event: Pick<SecurityEvent, 'userId' | 'sessionId' | 'device' | 'createdAt'>,
 ): Promise<void> {
   if (account !== null && event.userId !== null) {
@@ -98,6 +123,7 @@ async function recordLocks(
     }
   }
   if (network !== null) {
+    const isForStuffing = stuffing !== null && detectionPolicy.responses.credential_stuffing === 'lock';
     await securityEvents.append({
       ...event,
       userId: null,
@@ -107,7 +133,10 @@ async function recordLocks(
       type: 'network_locked',
       severity: 'medium',
       description: 'Failed sign-ins locked out a network.',
-      metadata: { failures: network.failures, until: network.until.toISOString() },
+      metadata: {
+        ...(isForStuffing ? { reason: 'credential_stuffing' } : { failures: network.failures }),
+        until: network.until.toISOString(),
+      },
     });
   }
 }

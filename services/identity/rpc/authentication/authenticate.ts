@@ -4,9 +4,9 @@ import type {
   AuthenticateRequest,
   AuthenticationService,
 } from '../../../../gen/optix/identity/v1/authentication_service_pb.ts';
-import type { IdentityContext } from '../../context.ts';
-import { type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
+import { type AuthenticateDeps, type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
 import { parseEmail } from '../../domain/email.ts';
+import { challengeMessage } from '../challenge-message.ts';
 import { takeTypedPassword } from '../credential/password-fields.ts';
 import { takeDevice } from '../device-field.ts';
 import { Fields } from '../fields.ts';
@@ -16,13 +16,13 @@ import { userMessage } from '../user-message.ts';
 /** optix.identity.v1.AuthenticationService/Authenticate */
 export function authenticate({
   authentication,
-}: Pick<IdentityContext, 'authentication'>): MethodImpl<typeof AuthenticationService.method.authenticate> {
+}: {
+  readonly authentication: AuthenticateDeps;
+}): MethodImpl<typeof AuthenticationService.method.authenticate> {
   return async (request, context) => {
-    const { user, session, accessToken, refreshToken } = await signIn(
-      authentication,
-      signInOf(request, context),
-      context.signal,
-    );
+    const answer = await signIn(authentication, signInOf(request, context), context.signal);
+    if ('challenge' in answer) return { challenge: challengeMessage(answer.challenge) };
+    const { user, session, accessToken, refreshToken } = answer;
     return {
       accessToken: accessToken.token,
       refreshToken: refreshToken.token,
@@ -41,6 +41,7 @@ function signInOf(request: AuthenticateRequest, context: HandlerContext): SignIn
     email: fields.take('email', parseEmail(request.email)),
     password: takeTypedPassword(fields, 'password', request.password),
     device: takeDevice(fields, request.device, context),
+    ...(request.trustToken === '' ? {} : { trustToken: request.trustToken }),
   };
   fields.check();
   return signIn;
