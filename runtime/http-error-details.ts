@@ -16,7 +16,11 @@ export function explainErrors(context: HandlerContext, domain: string): void {
 
 function explain(error: unknown, domain: string): void {
   if (!(error instanceof ConnectError) || error.isWireError || error.details.length > 0) return;
-  const message = error.rawMessage;
+  const message = withoutValues(error.rawMessage);
+  Object.assign(error, {
+    rawMessage: message,
+    message: error.message.replace(error.rawMessage, () => message),
+  });
   // Bytes that are no message are the caller's fault, as on gRPC, whatever Connect calls it.
   if (error.code === Code.Internal && message.startsWith('parse binary')) {
     Object.assign(error, { code: Code.InvalidArgument });
@@ -29,6 +33,18 @@ function explain(error: unknown, domain: string): void {
   } else if (error.code === Code.ResourceExhausted && message.includes('readMaxBytes')) {
     error.details.push(...rpcError(error.code, { message, reason: 'MESSAGE_TOO_LARGE', domain }).details);
   }
+}
+
+/** The decoder's message without the pieces of the body that it repeats: they may be a password, and get into logs. */
+function withoutValues(message: string): string {
+  const [head = '', reason] = message.split(/(?<= from JSON)\b/, 2);
+  if (reason === undefined) return message;
+  const said =
+    /^: (?:expected [^,]+?(?=,| but got)|key "[^"]+" is unknown|duplicate object key "[^"]+")/.exec(
+      reason,
+    )?.[0] ?? /(?<= )at position \d+(?: \(line \d+ column \d+\))?/.exec(reason)?.[0];
+  if (said === undefined) return `${head}: the value does not fit`;
+  return said.startsWith(':') ? `${head}${said}` : `${head}: not valid JSON ${said}`;
 }
 
 /** The field that the JSON decoder's message names. */

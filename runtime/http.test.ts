@@ -211,6 +211,19 @@ describe('the HTTP port, against requests that are out of form', () => {
     else expect(found['google.rpc.BadRequest']).toMatchObject(violation);
   });
 
+  it.each([
+    ['a number', '{"text":987654}', /^cannot decode field \S+\.text from JSON: expected string$/],
+    ['a text in place of a message', '"s3cret"', /^cannot decode message \S+ from JSON/],
+    ['what is cut off', '{"text":"s3cret', /^cannot decode message \S+ from JSON: not valid JSON/],
+    ['what is no JSON', '{"text":s3cret}', /^cannot decode message \S+ from JSON/],
+    ['an unknown field', '{"txet":"s3cret"}', /key "txet" is unknown$/],
+  ])('says what is wrong with %s, and does not repeat it', async (_, body, message) => {
+    const response = await post(ECHO, 'application/json', body);
+    const text = await response.text();
+    expect(text).not.toMatch(/s3cret|987654/);
+    expect((JSON.parse(text) as { message: string }).message).toMatch(message);
+  });
+
   it('gives details about a message that is too large', async () => {
     const response = await post(ECHO, 'application/json', JSON.stringify({ text: 'x'.repeat(2000) }));
     expect(response.status).toBe(429);
