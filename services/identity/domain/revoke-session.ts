@@ -51,6 +51,8 @@ export async function endOneSession(
   change: Omit<SessionChange, 'userId' | 'sessionId' | 'at'>,
 ): Promise<void> {
   const ended = await unitOfWork.transactional(async (repositories) => {
+    // The user's row first, as everybody takes the two: who changes the account in this session is waited for.
+    await repositories.sessions.lockUser(userId);
     const at = now();
     const stored = await repositories.sessions.find(sessionId);
     if (stored === null || stored.expiresAt <= at) return [];
