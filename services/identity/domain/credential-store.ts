@@ -118,13 +118,13 @@ export interface CredentialStore {
    */
   lockAccount(lock: { readonly userId: Uuid; readonly until: Date }): Promise<string | null>;
   /**
-   * Replaces a password that was checked; ends the count of failures. Null, and nothing written, where the account is
+   * Replaces a password that was checked; ends the count of failures where the account has no second factor. Null, and nothing written, where the account is
    * not active any more, locked, or has another password by now.
    */
   changePassword(change: PasswordReplacement & { readonly checkedHash: string }): Promise<User | null>;
   /**
-   * Sets a password for whom the address belongs to: a lock ends, and the address counts as verified. Null, and nothing
-   * written, where the account is not active, or has another address by now.
+   * Sets a password for whom the address belongs to: a lock ends (and the count of failures, where there is no second
+   * factor), and the address counts as verified. Null, and nothing written, where the account is not active, or has another address by now.
    */
   resetPassword(reset: PasswordReplacement & { readonly emailNormalized: string }): Promise<User | null>;
   /** Null, and nothing written, where the user was deleted or has another address by now. */

@@ -108,7 +108,7 @@ async function recordLocks(
       id: uuidV7() as Uuid,
       type: 'account_locked',
       severity: 'medium',
-      description: 'Wrong passwords locked the account.',
+      description: 'Wrong passwords or other proofs locked the account.',
       metadata: { failures: account.failures, until: account.until.toISOString() },
     });
     // The first lock of a row only: whoever keeps guessing must not fill the owner's mailbox.
