@@ -137,6 +137,29 @@ describe('who does it', () => {
     },
   );
 
+  test('one that does not know yet that another one leads, as after a jump of the clock, asks no more often', async () => {
+    let asked = 0;
+    class Counting extends MaintenanceRepository {
+      override async begin(...args: Parameters<MaintenanceRepository['begin']>): Promise<boolean> {
+        asked += 1;
+        return await super.begin(...args);
+      }
+    }
+    const timing = { ...TIMING, leaseMs: 60_000, renewMs: 20_000 };
+    await using _first = schedule('first', [task('a')], { store: new Counting(db.orm.em), timing });
+    await eventually(async () => (await stateOf('a'))?.lastSucceededAt).toBeInstanceOf(Date);
+    await db.rows(
+      `update user_service.maintenance_tasks set lease_holder = 'other', lease_until = now() + interval '1 hour'
+       where name = 'scheduler'`,
+    );
+    asked = 0;
+    await store.request('a');
+    await eventually(() => asked).toBeGreaterThan(0);
+    await sleep(500);
+    expect(asked).toBeLessThanOrEqual(500 / TIMING.tickMs + 5);
+    expect(await stateOf('a')).toMatchObject({ isRunning: false });
+  });
+
   test('a hundred that ask at once: one is told that it leads', async () => {
     const asked = await Promise.all(Array.from({ length: 100 }, (_, n) => store.lead(`replica-${n}`, 5000)));
     expect(asked.filter(Boolean)).toHaveLength(1);
@@ -223,7 +246,7 @@ describe('what is done', () => {
         return NOTHING;
       }),
     ]);
-    await eventually(async () => (await stateOf('a'))?.lastFinishedAt).not.toBe(null);
+    await eventually(async () => (await stateOf('a'))?.lastFinishedAt).toBeInstanceOf(Date);
     expect(await store.request('a')).toMatchObject({ name: 'a', isRunning: false });
     await eventually(() => ran).toBe(2);
     expect(await store.request('a')).toMatchObject({ isRunning: true });

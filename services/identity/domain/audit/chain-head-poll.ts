@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pause } from '../../../../runtime/timers.ts';
 import type { ChainHead } from './chain.ts';
 
@@ -9,6 +10,11 @@ interface Waiter {
 
 /** Time between two reads of the chain's end, in milliseconds. */
 const POLL_MS = 250;
+/**
+ * Time between two who are told, in milliseconds, as each of them reads then: a log that grows all the time has 200 reads a
+ * second at most, however many follow it, and leaves connections to those who sign in.
+ */
+const SPREAD_MS = 5;
 
 /** Reads the end of the chain for all who wait for it to move: once for the process, and only while somebody waits. */
 export class ChainHeadPoll {
@@ -54,7 +60,8 @@ export class ChainHeadPoll {
     while (this.#waiting.size > 0) {
       await pause(POLL_MS, this.#woken.signal);
       this.#woken = new AbortController();
-      if (this.#waiting.size > 0) await this.#tell();
+      if (this.#waiting.size === 0) break;
+      await this.#tell();
     }
     this.#isRunning = false;
   }
@@ -64,7 +71,11 @@ export class ChainHeadPoll {
     const asked = [...this.#waiting];
     try {
       const head = await this.#read();
-      for (const { sequence, resolve } of asked) if (sequence !== head.sequence) resolve();
+      for (const waiter of asked) {
+        if (waiter.sequence === head.sequence || !this.#waiting.has(waiter)) continue;
+        waiter.resolve();
+        await sleep(SPREAD_MS);
+      }
     } catch (error) {
       for (const { reject } of asked) reject(error);
     }

@@ -72,13 +72,13 @@ export class SecurityEventWatch {
       const batch = await this.#next(place, selection);
       const entries = batch.filter((entry) => entry.event !== null) as WatchPart['entries'];
       place = batch.at(-1)?.place ?? place;
-      const silentMs = performance.now() - toldAt;
-      if (entries.length > 0 || silentMs >= this.#silenceMs) {
+      if (entries.length > 0 || performance.now() - toldAt >= this.#silenceMs) {
         yield { entries, place };
         toldAt = performance.now();
-      } else if (batch.length === 0) {
-        await this.#poll.moved(place.sequence, this.#silenceMs - silentMs, signal);
       }
+      if (batch.length === BATCH) continue;
+      const quietMs = Math.max(0, this.#silenceMs - (performance.now() - toldAt));
+      await this.#poll.moved(place.sequence, quietMs, signal);
     }
   }
 

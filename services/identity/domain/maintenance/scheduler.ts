@@ -74,13 +74,14 @@ export class MaintenanceScheduler implements AsyncDisposable {
       }
       const task = this.#byName.get((await store.findDue(names)) ?? '');
       if (task === undefined || signal.aborted) return;
-      await this.#runTask(task, signal);
+      if (!(await this.#runTask(task, signal))) return;
     }
   }
 
-  async #runTask(task: MaintenanceTask, signal: AbortSignal): Promise<void> {
+  /** False where another replica leads by now. */
+  async #runTask(task: MaintenanceTask, signal: AbortSignal): Promise<boolean> {
     const { store, holder, onRun, onTaskFailed, timing } = this.#options;
-    if (!(await store.begin(task.name, { holder, intervalMs: task.intervalMs }))) return;
+    if (!(await store.begin(task.name, { holder, intervalMs: task.intervalMs }))) return false;
     let result: TaskResult;
     try {
       result = await task.run(signal);
@@ -88,11 +89,12 @@ export class MaintenanceScheduler implements AsyncDisposable {
       onTaskFailed(task.name, error);
       const againInMs = timing?.retryMs ?? 60_000;
       await store.finish(task.name, { holder, count: null, error: explain(error), againInMs });
-      return;
+      return true;
     }
     const { count, hasMore } = result;
     if (count > 0) onRun?.(task.name, count);
     await store.finish(task.name, { holder, count, error: '', againInMs: hasMore ? 0 : null });
+    return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -297,6 +297,27 @@ test('many idle watchers cost one look at the end of the chain, four times a sec
   await Promise.all(waiting);
 });
 
+test('many watchers of a log that grows all the time share 200 reads a second, and each gets every event', async () => {
+  const { log: counted, asked } = counting();
+  const watch = new SecurityEventWatch(counted);
+  const sealer = log.startSealer({ onSealed: () => watch.wake() });
+  const streams = Array.from({ length: 60 }, () => watch.watch('end', ALL, end.signal));
+  await Promise.all(streams.map((stream) => stream.next()));
+  asked.after = 0;
+  const beganAt = performance.now();
+  const read = streams.map((stream) => readEvents(stream, 60));
+  for (let n = 0; n < 60; n += 1) {
+    await log.append();
+    sealer.wake();
+    await sleep(25);
+  }
+  const told = (await Promise.all(read)).map(idsOf);
+  const seconds = (performance.now() - beganAt) / 1000;
+  // Besides the first one of each.
+  expect(asked.after - 60).toBeLessThanOrEqual(210 * seconds);
+  for (const ids of told) expect(ids).toEqual(told[0]);
+});
+
 test('a watcher that does not read has no more read for it', async () => {
   const { log: counted, asked } = counting();
   const watch = new SecurityEventWatch(counted);

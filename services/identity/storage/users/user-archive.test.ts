@@ -130,6 +130,21 @@ test('an archived user is purged: nothing is left that tells about the person', 
   await expect(purgeUser(users, change(user))).rejects.toThrow(UserNotFound);
 });
 
+test('a user who can not be archived keeps no other from it, and is told of', async () => {
+  const stuck = await deleted('ada@example.com', 32 * DAY_MS);
+  const gone = await deleted('eve@example.com', 31 * DAY_MS);
+  // As after a row of users was restored from a backup.
+  await db.rows(
+    `insert into user_service.archived_users
+       (id, email, email_normalized, first_name, last_name, roles, created_at, deleted_at, archived_at)
+     values ($1, 'x', 'x', 'x', 'x', '{user}', now(), now(), now())`,
+    [stuck.id],
+  );
+  await expect(archive()).rejects.toThrow('23505');
+  expect(await ids('users')).toEqual([stuck.id]);
+  expect(await ids('archived_users')).toEqual([stuck.id, gone.id]);
+});
+
 test('a user who is being restored is left alone', async () => {
   const user = await deleted('ada@example.com', 31 * DAY_MS);
   await withTestClient(db.url, async (client) => {

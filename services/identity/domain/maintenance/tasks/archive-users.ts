@@ -1,3 +1,4 @@
+import { DatabaseUnavailable } from '../../errors.ts';
 import type { UnitOfWork } from '../../unit-of-work.ts';
 import type { ArchivedUsers } from '../../users/archived-users.ts';
 import { userEvent } from '../../users/user-event.ts';
@@ -24,9 +25,17 @@ export function archiveUsersTask(deps: ArchivingDeps): MaintenanceTask {
     if (archiveAfterDays === 0) return 0;
     const deletedBefore = new Date(now().getTime() - archiveAfterDays * DAY_MS);
     let archived = 0;
+    const failures: unknown[] = [];
     for (const id of await archivedUsers.findDue(deletedBefore, most)) {
-      if (await archiveUser(deps, id, deletedBefore)) archived += 1;
+      try {
+        if (await archiveUser(deps, id, deletedBefore)) archived += 1;
+      } catch (error) {
+        // One user who can't be archived keeps no other from it; a database that is away keeps all.
+        if (error instanceof DatabaseUnavailable) throw error;
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
     return archived;
   };
   return sweepTask(
