@@ -19,7 +19,7 @@ import { identityRpcs } from './identity-rpcs.ts';
 /** Which statements are struck; printed with the test's name. */
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 100_000);
 /** For how long processes are killed, in seconds. */
-const SECONDS = Number(process.env['FAULT_SECONDS'] ?? 40);
+const SECONDS = Number(process.env['FAULT_SECONDS'] ?? 15);
 const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 const LANES = 2;
 /** Of each process at a time: one kill cuts off each of them somewhere else. */
@@ -104,7 +104,7 @@ describe(`identity, killed (kill -9) between two statements (FAULT_SEED=${SEED})
     const lanes = Array.from({ length: LANES }, () => lane().finally(endAll));
     await Promise.allSettled(lanes);
     await Promise.all(lanes);
-    expect(kills).toBeGreaterThan(5);
+    expect(kills).toBeGreaterThan(2);
     await chain.expectSealedWhole(database.url);
   }, 240_000);
 });

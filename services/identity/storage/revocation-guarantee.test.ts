@@ -24,7 +24,7 @@ import { type OpenedSession, TestReplica } from './testing-replica.ts';
  */
 
 const ORIGIN = { caller: null, actor: null, reason: null };
-const SECONDS = Number(process.env['OPTIX_GUARANTEE_SECONDS'] ?? 20);
+const SECONDS = Number(process.env['OPTIX_GUARANTEE_SECONDS'] ?? 10);
 
 /** A token, with what was done about it. Times by performance.now(). */
 interface Watched extends OpenedSession {

@@ -222,7 +222,7 @@ test.each(Object.entries(TAMPERINGS))('finds and names %s', async (_, tamper) =>
       const expected = tamper(log, a, b);
       expect(await found(log)).toEqual(expected);
     }),
-    { numRuns: 50 },
+    { numRuns: 25 },
   );
 });
 
