@@ -14,8 +14,8 @@ export default defineConfig({
     // A process a file: tests send signals, change the environment and load native modules.
     pool: 'forks',
     isolate: true,
-    // Much of a test's time is waiting for stores and timers, so that even two cores have room for two files.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of a test's time is waiting for stores and timers: with two files at a time two cores are idle for a third of it.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
