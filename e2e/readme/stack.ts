@@ -43,7 +43,9 @@ export class Stack {
     const ports = new Map<number, number>();
     const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], OPTIX_DATA_DIR: options.dataDir };
     for (const setting of PORTS) {
-      const port = await freePort();
+      // What was free a moment ago may be given out again.
+      let port = await freePort();
+      while ([...ports.values()].includes(port)) port = await freePort();
       ports.set(setting.fallback, port);
       env[setting.env] = String(port);
     }

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startPostgres } from '../../../stack/postgres-server.ts';
 import { withTestClient } from '../../../testing/database-admin.ts';
 import { stackDirectory } from '../../../testing/stack-directory.ts';
 import { DatabaseUnavailable } from '../domain/errors.ts';
+import { withDatabaseErrors } from './database-errors.ts';
 import { type DatabaseSettings, ormOptions } from './mikro-orm.config.ts';
 import { query } from './sql.ts';
 import { TestIdentity } from './testing-identity.ts';
@@ -165,6 +166,26 @@ describe('transactions', () => {
       )
       .not.toBe('locked');
     await ended;
+  });
+
+  test('whose connection the server ends between two statements fail, and nothing else does', async () => {
+    const orm = await open();
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => void uncaught.push(error);
+    process.on('uncaughtException', note);
+    onTestFinished(() => void process.off('uncaughtException', note));
+    const work = withDatabaseErrors(() =>
+      orm.em.fork().transactional(async (em) => {
+        const [row] = await query<{ pid: number }>(em, 'select pg_backend_pid() as pid', []);
+        await db.rows('select pg_terminate_backend($1)', [row?.pid]);
+        // While nothing is asked, as where a password is hashed or a token signed.
+        await sleep(200);
+        await query(em, 'select 1', []);
+      }),
+    );
+    await expect(work).rejects.toThrow(DatabaseUnavailable);
+    expect(uncaught).toEqual([]);
+    expect(await rush(orm, 30)).toHaveLength(30);
   });
 
   test('of which two wait for each other: one is asked to try again', async () => {
