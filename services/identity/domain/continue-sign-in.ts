@@ -126,14 +126,25 @@ async function begin(
     type: 'second_factor_requested',
     severity: 'info',
     description: 'The password was right, and a second factor is due.',
-    ...{ userId, sessionId: null, device, metadata: { method: 'password' }, createdAt: at },
+    userId,
+    sessionId: null,
+    device,
+    metadata: { method: 'password' },
+    createdAt: at,
   });
   await deps.detection.record(repositories, assessment, { userId, device, at, sessionId: null });
   const offer = { withPasskeys: deps.relyingParty !== null, withRecoveryCodes: true };
   return await beginChallenge(deps, repositories, {
-    ...{ purpose: 'sign_in', userId, sessionId: null, amr: ['pwd'], device, createdAt: at },
+    purpose: 'sign_in',
+    userId,
+    sessionId: null,
+    amr: ['pwd'],
+    device,
+    createdAt: at,
     passwordDigest: passwordDigest(newHash ?? checkedHash),
-    ...{ methods: offeredMethods(factors, offer), passkeys: factors.passkeys, userVerification: 'preferred' },
+    methods: offeredMethods(factors, offer),
+    passkeys: factors.passkeys,
+    userVerification: 'preferred',
   });
 }
 
@@ -152,7 +163,11 @@ async function open(
   const sessionId = uuidV7() as Uuid;
   await deps.detection.record(repositories, assessment, { userId: user.id, device, at, sessionId });
   return await openSession(deps, repositories, {
-    ...{ user, sessionId, device, authentication: authenticationContext(['pwd'], at), at },
+    user,
+    sessionId,
+    device,
+    authentication: authenticationContext(['pwd'], at),
+    at,
     isTrustedDevice: trusted !== null,
     metadata: { method: 'password', ...(trusted === null ? {} : { trusted_device_id: trusted.id }) },
   });

@@ -54,7 +54,12 @@ export async function openSession(
   const userId = user.id;
   const expiresAt = new Date(at.getTime() + deps.sessionLifetimeMs);
   const session: Session = {
-    ...{ id: sessionId, userId, device, createdAt: at, expiresAt, lastActivityAt: at },
+    id: sessionId,
+    userId,
+    device,
+    createdAt: at,
+    expiresAt,
+    lastActivityAt: at,
     authentication,
     mfaVerified: authentication.acr === 'aal2',
     isTrustedDevice,
@@ -71,7 +76,11 @@ export async function openSession(
     createdAt: at,
   });
   const accessToken = await deps.accessTokens.issue({
-    ...{ userId, sessionId, roles: user.roles, generation: user.tokenGeneration, authentication },
+    userId,
+    sessionId,
+    roles: user.roles,
+    generation: user.tokenGeneration,
+    authentication,
   });
   // As late as may be: where it ends sessions, all who revoke wait for this transaction.
   await deps.sessionPolicy.beforeOpen(repositories, { userId, at });
@@ -79,7 +88,12 @@ export async function openSession(
   const familyId = uuidV7() as Uuid;
   const refreshToken = createRefreshToken(familyId);
   await refreshTokenFamilies.insert({
-    ...{ id: familyId, userId, sessionId, deviceId: device.id, createdAt: at, expiresAt },
+    id: familyId,
+    userId,
+    sessionId,
+    deviceId: device.id,
+    createdAt: at,
+    expiresAt,
     currentTokenHash: refreshToken.hash,
   });
   return { user, session, accessToken, refreshToken: { token: refreshToken.token, expiresAt } };

@@ -53,7 +53,11 @@ export async function beginChallenge(
   const expiresAt = new Date(createdAt.getTime() + challengeLifetimeMs);
   await challenges.insert({
     ...challenge,
-    ...{ id: uuidV7() as Uuid, tokenHash, webauthnChallenge, createdAt, expiresAt },
+    id: uuidV7() as Uuid,
+    tokenHash,
+    webauthnChallenge,
+    createdAt,
+    expiresAt,
     device: { id: device.id, fingerprint: device.fingerprint },
   });
   const passkeyOptions =

@@ -23,8 +23,16 @@ export async function beginPasskeyAuthentication(
   signal?.throwIfAborted();
   return await deps.unitOfWork.transactional((repositories) =>
     beginChallenge(deps, repositories, {
-      ...{ purpose: 'passkey_sign_in', userId: null, sessionId: null, passwordDigest: null, amr: [] },
-      ...{ device, createdAt: deps.now(), methods: ['passkey'], passkeys: [], userVerification: 'required' },
+      purpose: 'passkey_sign_in',
+      userId: null,
+      sessionId: null,
+      passwordDigest: null,
+      amr: [],
+      device,
+      createdAt: deps.now(),
+      methods: ['passkey'],
+      passkeys: [],
+      userVerification: 'required',
     }),
   );
 }

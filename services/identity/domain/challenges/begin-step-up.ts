@@ -36,11 +36,23 @@ export async function beginStepUp(
       type: 'step_up_requested',
       severity: 'info',
       description: 'The user of a session was asked to authenticate again.',
-      ...{ userId, sessionId, device, metadata: {}, createdAt },
+      userId,
+      sessionId,
+      device,
+      metadata: {},
+      createdAt,
     });
     return await beginChallenge(deps, repositories, {
-      ...{ purpose: 'step_up', userId, sessionId, passwordDigest: null, amr: [] },
-      ...{ device, createdAt, methods, passkeys: factors.passkeys, userVerification: 'preferred' },
+      purpose: 'step_up',
+      userId,
+      sessionId,
+      passwordDigest: null,
+      amr: [],
+      device,
+      createdAt,
+      methods,
+      passkeys: factors.passkeys,
+      userVerification: 'preferred',
     });
   });
 }

@@ -154,7 +154,12 @@ async function complete(deps: ChallengeDeps, repositories: Repositories, attempt
     account === null
       ? null
       : await verifyProof(repositories, {
-          ...{ challenge, user: account.user, proof, relyingParty: deps.relyingParty, device, at },
+          challenge,
+          user: account.user,
+          proof,
+          relyingParty: deps.relyingParty,
+          device,
+          at,
         });
   if (account === null || shown === null || assessment?.lock) {
     if (userId !== null && shown !== null && assessment !== null) {

@@ -42,7 +42,11 @@ export async function finishSignIn(
   const { challenge, account, method, shown, device, at } = completed;
   const userId = account.user.id;
   const user = await repositories.credentials.recordLoginSuccess({
-    ...{ userId, checkedHash: account.passwordHash, newHash: null, secondFactor: true, at },
+    userId,
+    checkedHash: account.passwordHash,
+    newHash: null,
+    secondFactor: true,
+    at,
   });
   if (user === null) throw new InvalidChallenge();
   const sessionId = uuidV7() as Uuid;
@@ -58,12 +62,22 @@ export async function finishSignIn(
     deps.trustedDevicePolicy.allows(user.roles);
   const trusted = mayTrust
     ? await trustDevice(repositories, deps.trustedDevicePolicy, {
-        ...{ userId, roles: user.roles, email: user.email, sessionId, device, at },
+        userId,
+        roles: user.roles,
+        email: user.email,
+        sessionId,
+        device,
+        at,
       })
     : null;
   const isFirst = challenge.purpose === 'passkey_sign_in';
   const signedIn = await openSession(deps, repositories, {
-    ...{ user, sessionId, device, authentication, isTrustedDevice: false, at },
+    user,
+    sessionId,
+    device,
+    authentication,
+    isTrustedDevice: false,
+    at,
     metadata: isFirst ? { method } : { method: 'password', second_factor: method },
   });
   const trust = trusted === null ? null : { token: trusted.token, expiresAt: trusted.device.expiresAt };
@@ -82,7 +96,11 @@ async function noteRecoveryCode(
     type: 'recovery_code_used',
     severity: 'medium',
     description: 'A recovery code stood in for the second factor.',
-    ...{ userId: user.id, sessionId, device, metadata: { left }, createdAt: at },
+    userId: user.id,
+    sessionId,
+    device,
+    metadata: { left },
+    createdAt: at,
   });
   await mailFactorNotice(repositories, user, { template: 'recovery_code_used', left, at });
 }

@@ -55,10 +55,18 @@ export async function finishStepUp(
     type: 'step_up_completed',
     severity: 'info',
     description: 'The user of a session authenticated again.',
-    ...{ userId: user.id, sessionId, device, metadata: { method }, createdAt: at },
+    userId: user.id,
+    sessionId,
+    device,
+    metadata: { method },
+    createdAt: at,
   });
   const accessToken = await accessTokens.issue({
-    ...{ userId: user.id, sessionId, roles: user.roles, generation: user.tokenGeneration, authentication },
+    userId: user.id,
+    sessionId,
+    roles: user.roles,
+    generation: user.tokenGeneration,
+    authentication,
   });
   return { user, session: { ...before, authentication, mfaVerified }, accessToken };
 }

@@ -29,7 +29,12 @@ export async function trustSessionDevice(
     if (!user.mfaEnabled) throw new DeviceTrustNotAllowed();
     const { roles, email } = user;
     return await trustDevice(repositories, deps.trustedDevicePolicy, {
-      ...{ userId, roles, email, sessionId, device, at },
+      userId,
+      roles,
+      email,
+      sessionId,
+      device,
+      at,
     });
   });
 }
