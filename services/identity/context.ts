@@ -52,6 +52,7 @@ import { CredentialRepository } from './storage/credential-repository.ts';
 import { OneTimeTokenRepository } from './storage/one-time-token-repository.ts';
 import { OrmUnitOfWork } from './storage/orm-unit-of-work.ts';
 import { OutgoingMailRepository } from './storage/outgoing-mail-repository.ts';
+import { PasskeyRepository } from './storage/passkey-repository.ts';
 import { RedisProbe } from './storage/redis-probe.ts';
 import { RefreshTokenFamilyRepository } from './storage/refresh-token-family-repository.ts';
 import { SecondFactorRepository } from './storage/second-factor-repository.ts';
@@ -262,6 +263,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
       ...signIn,
       ...proof,
       challengeReads: new ChallengeRepository(em),
+      passkeyReads: new PasskeyRepository(em),
       stateCache: liveStates,
     },
     secondFactors: { ...signIn, ...proof, totpIssuer: config.totpIssuer },

@@ -12,6 +12,7 @@ import type { SignedIn } from '../domain/open-session.ts';
 import type { TestAuthenticator } from '../domain/passkeys/testing-authenticator.ts';
 import type { User } from '../domain/user.ts';
 import { ChallengeRepository } from './challenge-repository.ts';
+import { PasskeyRepository } from './passkey-repository.ts';
 import { DEVICE, email, PASSWORD, type TestIdentity } from './testing-identity.ts';
 import type { TestMailbox } from './testing-mailbox.ts';
 import type { TestOrm } from './testing-orm.ts';
@@ -50,6 +51,7 @@ export class TestChallenges {
       credentialReads: identity.credentials,
       stepUpMaxAgeMs: 600_000,
       challengeReads: new ChallengeRepository(db.orm.em),
+      passkeyReads: new PasskeyRepository(db.orm.em),
     };
   }
 

@@ -5,6 +5,7 @@ import type { TrustedDevicePolicy } from '../devices/trusted-device-policy.ts';
 import type { Limiter } from '../limiter.ts';
 import type { OpenSessionDeps } from '../open-session.ts';
 import type { PasswordHasher } from '../password-hasher.ts';
+import type { Passkeys } from '../second-factors/passkeys.ts';
 import type { SecondFactorReads } from '../second-factors/second-factors.ts';
 import type { SessionPolicy } from '../session-policy.ts';
 import type { SessionStateCache } from '../session-state.ts';
@@ -22,6 +23,8 @@ export interface ChallengeDeps
   readonly networkLocks: NetworkLocks;
   readonly hasher: PasswordHasher;
   readonly challengeReads: ChallengeReads;
+  /** Outside a transaction. */
+  readonly passkeyReads: Pick<Passkeys, 'findByCredentialId'>;
   readonly secondFactors: SecondFactorReads;
   readonly trustedDevicePolicy: TrustedDevicePolicy;
   readonly detection: SignInDetection;

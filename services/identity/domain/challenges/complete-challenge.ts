@@ -125,13 +125,10 @@ async function prepare(
 }
 
 /** Whose passkey a response says it is of. Whether it is, is found out with the challenge. */
-async function ownerOf({ unitOfWork }: ChallengeDeps, response: string): Promise<Uuid | null> {
+async function ownerOf({ passkeyReads }: ChallengeDeps, response: string): Promise<Uuid | null> {
   try {
     const { credentialId } = readAssertion(response);
-    const passkey = await unitOfWork.transactional(({ passkeys }) =>
-      passkeys.findByCredentialId(credentialId),
-    );
-    return passkey?.userId ?? null;
+    return (await passkeyReads.findByCredentialId(credentialId))?.userId ?? null;
   } catch (error) {
     if (error instanceof PasskeyRefused) return null;
     throw error;
