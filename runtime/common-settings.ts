@@ -43,6 +43,7 @@ export const commonSettings = {
   ),
   corsOrigins: listSetting(
     'CORS_ORIGINS',
+    [],
     'Origins whose pages may call the HTTP port, between commas, for example `https://app.example.com`; `*` means all. Empty: none.',
     originProblem,
   ),

@@ -20,7 +20,7 @@ const definitions = {
   name: textSetting('NAME', undefined, 'A name.', (text) =>
     text.includes(' ') ? 'must have no spaces' : undefined,
   ),
-  list: listSetting('LIST', 'A list.', (part) => (part === 'bad' ? 'must be good' : undefined)),
+  list: listSetting('LIST', [], 'A list.', (part) => (part === 'bad' ? 'must be good' : undefined)),
   url: urlSetting('URL', undefined, ['redis', 'rediss'], 'A URL.', (url) =>
     url.pathname === '/bad' ? 'must have a good path' : undefined,
   ),

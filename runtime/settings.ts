@@ -123,9 +123,13 @@ export function textSetting<F extends string | undefined>(
   return { env, doc, fallback, secret: false, parse };
 }
 
-/** A list of texts between commas, each checked by `check`, which answers what is wrong or undefined. */
+/**
+ * A list of texts between commas, each checked by `check`, which answers what is wrong or undefined. `fallback` where there
+ * is none.
+ */
 export function listSetting(
   env: string,
+  fallback: readonly string[],
   doc: string,
   check?: (part: string) => string | undefined,
 ): Setting<readonly string[]> {
@@ -136,9 +140,9 @@ export function listSetting(
       const problem = check?.(part);
       if (problem !== undefined) throw new Error(`${problem}, not ${quoted(part)}`);
     }
-    return kept;
+    return kept.length > 0 ? kept : fallback;
   };
-  return { env, doc, fallback: [], secret: false, parse };
+  return { env, doc, fallback, secret: false, parse };
 }
 
 /**

@@ -72,8 +72,6 @@ const REVOCATION_SLACK_MS = 3_600_000;
 export const JWKS_MAX_AGE_SECONDS = 300;
 /** Beyond what is promised, for clocks and requests on their way. */
 const KEY_SLACK_MS = 60_000;
-/** Whose devices may stand in for the second factor, unless set otherwise: administrators' never. */
-const TRUSTED_DEVICE_ROLES: readonly Role[] = ['premium', 'user', 'trial'];
 
 /** What the handlers work with. Disposing it closes the stores. */
 export interface IdentityContext extends AsyncDisposable {
@@ -241,7 +239,6 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     now,
   };
   const secondFactors = new SecondFactorRepository(em);
-  const trustedRoles = config.trustedDeviceRoles as readonly Role[];
   const signIn = {
     ...guarded,
     accessTokens,
@@ -250,7 +247,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     secondFactors,
     trustedDevicePolicy: new TrustedDevicePolicy({
       lifetimeMs: config.trustedDeviceLifetimeSeconds * 1000,
-      roles: trustedRoles.length > 0 ? trustedRoles : TRUSTED_DEVICE_ROLES,
+      roles: config.trustedDeviceRoles as readonly Role[],
     }),
     relyingParty: relyingPartyOf(config),
     challengeLifetimeMs: config.challengeLifetimeSeconds * 1000,

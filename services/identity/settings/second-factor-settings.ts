@@ -52,7 +52,8 @@ export const secondFactorSettings = {
   ),
   trustedDeviceRoles: listSetting(
     'TRUSTED_DEVICE_ROLES',
-    'The roles whose users may trust devices, between commas; a user needs to have no other role. Unset: premium, user and trial, so that administrators always show the second factor.',
+    ['premium', 'user', 'trial'],
+    'The roles whose users may trust devices, between commas; a user needs to have no other role. Administrators always show the second factor unless `admin` is among them.',
     (role) => ((ROLES as readonly string[]).includes(role) ? undefined : `must be of ${ROLES.join(', ')}`),
   ),
 };
