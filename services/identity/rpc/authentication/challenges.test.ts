@@ -1,28 +1,18 @@
-import {
-  type Client,
-  Code,
-  createClient,
-  createRouterTransport,
-  type ServiceImpl,
-} from '@connectrpc/connect';
-import { pino } from 'pino';
+import { type Client, Code } from '@connectrpc/connect';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ErrorInfoSchema } from '../../../../gen/google/rpc/error_details_pb.ts';
 import {
   AuthenticationService,
   ChallengeMethod,
 } from '../../../../gen/optix/identity/v1/authentication_service_pb.ts';
-import { AccessControl } from '../../../../runtime/callers/access-control.ts';
-import { Pipeline } from '../../../../runtime/pipeline.ts';
 import { serviceTable } from '../../../../runtime/service-table.ts';
 import { failure, fieldsOf, reasonOf } from '../../../../testing/failure.ts';
-import { ERROR_DOMAIN, toRpcError } from '../../errors.ts';
-import { policy } from '../../policy.ts';
 import { TestChallenges } from '../../storage/testing-challenges.ts';
 import { PASSWORD } from '../../storage/testing-identity.ts';
 import { openTestOrm, type TestOrm } from '../../storage/testing-orm.ts';
 import type { TestApp } from '../../storage/testing-second-factors.ts';
 import { requestKeysFrom } from '../request-key.ts';
+import { testClient } from '../testing-client.ts';
 import { authenticate } from './authenticate.ts';
 import { beginPasskeyAuthentication } from './begin-passkey-authentication.ts';
 import { beginStepUp } from './begin-step-up.ts';
@@ -58,25 +48,7 @@ function clientOf({ identity, deps }: TestChallenges): Client<typeof Authenticat
     beginStepUp: beginStepUp({ challenges: deps }),
     signOut: signOut({ revocation: identity }),
   });
-  const caller = { name: 'app', scopes: new Set(['auth']), credential: 'api_key' as const };
-  const pipeline = new Pipeline({
-    domain: ERROR_DOMAIN,
-    logger: pino({ level: 'silent' }),
-    accessLog: 'off',
-    access: new AccessControl({
-      domain: ERROR_DOMAIN,
-      policy,
-      authenticator: { authenticate: () => caller, callersOf: () => undefined },
-      adminRpcs: true,
-    }),
-    rules: [],
-    mapError: toRpcError,
-  });
-  const handlers = pipeline.wrap(table).handlers as unknown as ServiceImpl<typeof AuthenticationService>;
-  return createClient(
-    AuthenticationService,
-    createRouterTransport(({ service }) => service(AuthenticationService, handlers)),
-  );
+  return testClient(AuthenticationService, table, { name: 'app', scopes: ['auth'] });
 }
 
 async function challengeToken(): Promise<string> {

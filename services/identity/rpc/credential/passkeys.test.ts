@@ -1,23 +1,13 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import {
-  type Client,
-  Code,
-  createClient,
-  createRouterTransport,
-  type ServiceImpl,
-} from '@connectrpc/connect';
-import { pino } from 'pino';
+import { type Client, Code } from '@connectrpc/connect';
 import { v7 as uuidV7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CredentialService } from '../../../../gen/optix/identity/v1/credential_service_pb.ts';
-import { AccessControl } from '../../../../runtime/callers/access-control.ts';
-import { Pipeline } from '../../../../runtime/pipeline.ts';
 import { failure, fieldsOf, reasonOf } from '../../../../testing/failure.ts';
 import type { PasskeyDeps } from '../../domain/second-factors/passkey-deps.ts';
-import { ERROR_DOMAIN, toRpcError } from '../../errors.ts';
-import { policy } from '../../policy.ts';
 import { openTestOrm, type TestOrm } from '../../storage/testing-orm.ts';
 import { TestPasskeys } from '../../storage/testing-passkeys.ts';
+import { partialTable, testClient } from '../testing-client.ts';
 import { beginPasskeyRegistration } from './begin-passkey-registration.ts';
 import { deletePasskey } from './delete-passkey.ts';
 import { finishPasskeyRegistration } from './finish-passkey-registration.ts';
@@ -42,34 +32,14 @@ beforeEach(async () => {
 
 /** The handlers on a real database, behind the pipeline. */
 function clientOf(deps: PasskeyDeps): Client<typeof CredentialService> {
-  const caller = { name: 'web', scopes: new Set(['auth']), credential: 'api_key' as const };
-  const pipeline = new Pipeline({
-    domain: ERROR_DOMAIN,
-    logger: pino({ level: 'silent' }),
-    accessLog: 'off',
-    access: new AccessControl({
-      domain: ERROR_DOMAIN,
-      policy,
-      authenticator: { authenticate: () => caller, callersOf: () => undefined },
-      adminRpcs: true,
-    }),
-    rules: [],
-    mapError: toRpcError,
-  });
   const context = { passkeys: deps };
-  const handlers = {
+  const table = partialTable(CredentialService, {
     beginPasskeyRegistration: beginPasskeyRegistration(context),
     finishPasskeyRegistration: finishPasskeyRegistration(context),
     updatePasskey: updatePasskey(context),
     deletePasskey: deletePasskey(context),
-  } satisfies Partial<ServiceImpl<typeof CredentialService>>;
-  const methods = CredentialService.methods.filter(({ localName }) => localName in handlers);
-  const service = { ...CredentialService, methods };
-  const table = pipeline.wrap({ service, handlers: handlers as never, encoders: {} });
-  return createClient(
-    CredentialService,
-    createRouterTransport((router) => router.service(CredentialService, table.handlers as never)),
-  );
+  });
+  return testClient(CredentialService, table, { name: 'web', scopes: ['auth'] });
 }
 
 const begin = () => client.beginPasskeyRegistration({ accessToken, device: DEVICE });

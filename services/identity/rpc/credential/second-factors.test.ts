@@ -1,25 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type Client,
-  Code,
-  createClient,
-  createRouterTransport,
-  type ServiceImpl,
-} from '@connectrpc/connect';
-import { pino } from 'pino';
+import { type Client, Code } from '@connectrpc/connect';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CredentialService } from '../../../../gen/optix/identity/v1/credential_service_pb.ts';
-import { AccessControl } from '../../../../runtime/callers/access-control.ts';
-import { Pipeline } from '../../../../runtime/pipeline.ts';
-import type { ServiceTable } from '../../../../runtime/service-table.ts';
 import { failure, fieldsOf, reasonOf } from '../../../../testing/failure.ts';
 import { readQrSvg } from '../../domain/testing-qr-reader.ts';
-import { ERROR_DOMAIN, toRpcError } from '../../errors.ts';
-import { policy } from '../../policy.ts';
 import { eventsIn } from '../../storage/testing-credentials.ts';
 import { openTestOrm, type TestOrm } from '../../storage/testing-orm.ts';
 import { fromBase32, TestSecondFactors } from '../../storage/testing-second-factors.ts';
 import { requestKeysFrom } from '../request-key.ts';
+import { partialTable, testClient } from '../testing-client.ts';
 import { beginTotpEnrollment } from './begin-totp-enrollment.ts';
 import { confirmTotpEnrollment } from './confirm-totp-enrollment.ts';
 import { listSecondFactors } from './list-second-factors.ts';
@@ -42,37 +31,17 @@ beforeEach(async () => {
 });
 
 /** The handlers behind the pipeline, for a caller with these scopes. */
-function client(scopes: readonly string[] = [...policy.scopes]): Client<typeof CredentialService> {
+function client(scopes?: readonly string[]): Client<typeof CredentialService> {
   const context = { secondFactors: factors.deps, requestKeys: requestKeysFrom(new Uint8Array(32)) };
-  const handlers = {
+  const table = partialTable(CredentialService, {
     listSecondFactors: listSecondFactors(context),
     beginTotpEnrollment: beginTotpEnrollment(context),
     confirmTotpEnrollment: confirmTotpEnrollment(context),
     removeTotp: removeTotp(context),
     regenerateRecoveryCodes: regenerateRecoveryCodes(context),
     resetSecondFactors: resetSecondFactors(context),
-  };
-  const methods = CredentialService.methods.filter(({ localName }) => localName in handlers);
-  const table = { service: { ...CredentialService, methods }, handlers, encoders: {} } as ServiceTable;
-  const caller = { name: 'web', scopes: new Set(scopes), credential: 'api_key' as const };
-  const pipeline = new Pipeline({
-    domain: ERROR_DOMAIN,
-    logger: pino({ level: 'silent' }),
-    accessLog: 'off',
-    access: new AccessControl({
-      domain: ERROR_DOMAIN,
-      policy,
-      authenticator: { authenticate: () => caller, callersOf: () => undefined },
-      adminRpcs: true,
-    }),
-    rules: [],
-    mapError: toRpcError,
   });
-  const wrapped = pipeline.wrap(table).handlers as unknown as Partial<ServiceImpl<typeof CredentialService>>;
-  return createClient(
-    CredentialService,
-    createRouterTransport(({ service }) => service(CredentialService, wrapped)),
-  );
+  return testClient(CredentialService, table, { name: 'web', scopes });
 }
 
 /** Sets up an authenticator app through the calls. */

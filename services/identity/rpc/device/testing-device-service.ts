@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, createClient, createRouterTransport, type ServiceImpl } from '@connectrpc/connect';
+import type { Client } from '@connectrpc/connect';
 import type { Client as PgClient } from 'pg';
-import { pino } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
 import { DeviceService } from '../../../../gen/optix/identity/v1/device_service_pb.ts';
-import { AccessControl } from '../../../../runtime/callers/access-control.ts';
-import { Pipeline } from '../../../../runtime/pipeline.ts';
 import { serviceTable } from '../../../../runtime/service-table.ts';
 import type { Device } from '../../domain/device.ts';
 import type { DeviceDeps } from '../../domain/devices/device-deps.ts';
@@ -13,12 +10,11 @@ import { trustDevice as trust } from '../../domain/devices/trust.ts';
 import { TrustedDevicePolicy } from '../../domain/devices/trusted-device-policy.ts';
 import type { TrustedDevice } from '../../domain/trusted-devices.ts';
 import type { User } from '../../domain/user.ts';
-import { ERROR_DOMAIN, toRpcError } from '../../errors.ts';
-import { policy } from '../../policy.ts';
 import { DEVICE, TestIdentity } from '../../storage/testing-identity.ts';
 import { type ReceivedMail, TestMailbox } from '../../storage/testing-mailbox.ts';
 import type { TestOrm } from '../../storage/testing-orm.ts';
 import { TrustedDeviceRepository } from '../../storage/trusted-device-repository.ts';
+import { testClient } from '../testing-client.ts';
 import { listTrustedDevices } from './list-trusted-devices.ts';
 import { revokeTrustedDevice } from './revoke-trusted-device.ts';
 import { trustDevice } from './trust-device.ts';
@@ -67,34 +63,14 @@ export class TestDevices implements DeviceDeps {
 
   /** A client of the handlers, for a caller with every scope. */
   client(): Client<typeof DeviceService> {
-    const caller = { name: 'console', scopes: new Set(policy.scopes), credential: 'api_key' as const };
-    const pipeline = new Pipeline({
-      domain: ERROR_DOMAIN,
-      logger: pino({ level: 'silent' }),
-      accessLog: 'off',
-      access: new AccessControl({
-        domain: ERROR_DOMAIN,
-        policy,
-        authenticator: { authenticate: () => caller, callersOf: () => undefined },
-        adminRpcs: true,
-      }),
-      rules: [],
-      mapError: toRpcError,
-    });
     const context = { devices: this };
-    const { handlers } = pipeline.wrap(
-      serviceTable(DeviceService, {
-        trustDevice: trustDevice(context),
-        verifyTrustedDevice: verifyTrustedDevice(context),
-        listTrustedDevices: listTrustedDevices(context),
-        revokeTrustedDevice: revokeTrustedDevice(context),
-      }),
-    );
-    const implementation = handlers as unknown as ServiceImpl<typeof DeviceService>;
-    return createClient(
-      DeviceService,
-      createRouterTransport(({ service }) => service(DeviceService, implementation)),
-    );
+    const table = serviceTable(DeviceService, {
+      trustDevice: trustDevice(context),
+      verifyTrustedDevice: verifyTrustedDevice(context),
+      listTrustedDevices: listTrustedDevices(context),
+      revokeTrustedDevice: revokeTrustedDevice(context),
+    });
+    return testClient(DeviceService, table);
   }
 
   newUser(): Promise<User> {

@@ -1,20 +1,25 @@
-import { type Client, createClient, createRouterTransport, type ServiceImpl } from '@connectrpc/connect';
-import { pino } from 'pino';
+import type { Client } from '@connectrpc/connect';
 import { IdentityService } from '../../../../gen/optix/identity/v1/identity_service_pb.ts';
-import { AccessControl } from '../../../../runtime/callers/access-control.ts';
-import { Pipeline } from '../../../../runtime/pipeline.ts';
 import type { ServiceTable } from '../../../../runtime/service-table.ts';
 import { PageTokens } from '../../domain/users/page-tokens.ts';
-import { ERROR_DOMAIN, toRpcError } from '../../errors.ts';
-import { policy } from '../../policy.ts';
 import { identityTable } from '../../router.ts';
 import type { TestOrm } from '../../storage/testing-orm.ts';
 import { TestUsers } from '../../storage/users/testing-users.ts';
 import { StoredUserDirectory } from '../../storage/users/user-directory.ts';
 import { requestKeysFrom } from '../request-key.ts';
+import { behindPipeline, testClient } from '../testing-client.ts';
 
 /** IdentityService's handlers on a real database, behind the pipeline, for a caller with these scopes. */
-export function testIdentityTable(db: TestOrm, scopes: readonly string[] = [...policy.scopes]): ServiceTable {
+export function testIdentityTable(db: TestOrm, scopes?: readonly string[]): ServiceTable {
+  return behindPipeline(tableOn(db), { scopes });
+}
+
+/** A client of the same that needs no port. */
+export function identityClient(db: TestOrm, scopes?: readonly string[]): Client<typeof IdentityService> {
+  return testClient(IdentityService, tableOn(db), { scopes });
+}
+
+function tableOn(db: TestOrm): ServiceTable {
   const userAdmin = new TestUsers(db);
   const context = {
     userAdmin,
@@ -24,29 +29,5 @@ export function testIdentityTable(db: TestOrm, scopes: readonly string[] = [...p
     pageTokens: new PageTokens([new Uint8Array(32)]),
     directory: new StoredUserDirectory(async () => db.orm.em),
   };
-  const caller = { name: 'console', scopes: new Set(scopes), credential: 'api_key' as const };
-  const pipeline = new Pipeline({
-    domain: ERROR_DOMAIN,
-    logger: pino({ level: 'silent' }),
-    accessLog: 'off',
-    access: new AccessControl({
-      domain: ERROR_DOMAIN,
-      policy,
-      authenticator: { authenticate: () => caller, callersOf: () => undefined },
-      adminRpcs: true,
-    }),
-    rules: [],
-    mapError: toRpcError,
-  });
-  return pipeline.wrap(identityTable(context));
-}
-
-/** A client of {@link testIdentityTable} that needs no port. */
-export function identityClient(db: TestOrm, scopes?: readonly string[]): Client<typeof IdentityService> {
-  const { handlers } = testIdentityTable(db, scopes);
-  const implementation = handlers as unknown as ServiceImpl<typeof IdentityService>;
-  return createClient(
-    IdentityService,
-    createRouterTransport(({ service }) => service(IdentityService, implementation)),
-  );
+  return identityTable(context);
 }

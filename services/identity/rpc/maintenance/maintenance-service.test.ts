@@ -1,18 +1,14 @@
-import { Code, createClient, createRouterTransport, type ServiceImpl } from '@connectrpc/connect';
-import { pino } from 'pino';
+import { Code } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MaintenanceService } from '../../../../gen/optix/identity/v1/maintenance_service_pb.ts';
-import { AccessControl } from '../../../../runtime/callers/access-control.ts';
-import { Pipeline } from '../../../../runtime/pipeline.ts';
 import { serviceTable } from '../../../../runtime/service-table.ts';
 import { failure, fieldsOf, reasonOf } from '../../../../testing/failure.ts';
 import type { MaintenanceDeps } from '../../domain/maintenance/maintenance-deps.ts';
 import type { MaintenanceTask } from '../../domain/maintenance/maintenance-task.ts';
 import { MaintenanceScheduler } from '../../domain/maintenance/scheduler.ts';
-import { ERROR_DOMAIN, toRpcError } from '../../errors.ts';
-import { policy } from '../../policy.ts';
 import { MaintenanceRepository } from '../../storage/maintenance-repository.ts';
 import { openTestOrm, type TestOrm } from '../../storage/testing-orm.ts';
+import { testClient } from '../testing-client.ts';
 import { getMaintenanceStatus } from './get-maintenance-status.ts';
 import { runMaintenanceTask } from './run-maintenance-task.ts';
 
@@ -38,31 +34,12 @@ beforeEach(async () => {
 afterEach(() => db[Symbol.asyncDispose]());
 
 function client(scopes: readonly string[] = ['maintenance.admin']) {
-  const caller = { name: 'console', scopes: new Set(scopes), credential: 'api_key' as const };
   const context = { maintenance };
-  const { handlers } = new Pipeline({
-    domain: ERROR_DOMAIN,
-    logger: pino({ level: 'silent' }),
-    accessLog: 'off',
-    access: new AccessControl({
-      domain: ERROR_DOMAIN,
-      policy,
-      authenticator: { authenticate: () => caller, callersOf: () => undefined },
-      adminRpcs: true,
-    }),
-    rules: [],
-    mapError: toRpcError,
-  }).wrap(
-    serviceTable(MaintenanceService, {
-      getMaintenanceStatus: getMaintenanceStatus(context),
-      runMaintenanceTask: runMaintenanceTask(context),
-    }),
-  );
-  const implementation = handlers as unknown as ServiceImpl<typeof MaintenanceService>;
-  return createClient(
-    MaintenanceService,
-    createRouterTransport(({ service }) => service(MaintenanceService, implementation)),
-  );
+  const table = serviceTable(MaintenanceService, {
+    getMaintenanceStatus: getMaintenanceStatus(context),
+    runMaintenanceTask: runMaintenanceTask(context),
+  });
+  return testClient(MaintenanceService, table, { scopes });
 }
 
 /** Machines that are busy take longer than the second that polls have by default. */
