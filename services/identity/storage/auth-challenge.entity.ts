@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { CHALLENGE_PURPOSES } from '../domain/challenges/challenge.ts';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /** What a user has still to show. Each is completed once: a conditional UPDATE of `used_at` decides. */
 export const AuthChallengeEntity = defineEntity({
@@ -26,15 +26,7 @@ export const AuthChallengeEntity = defineEntity({
     tokenHash: p.blob().hidden(),
     purpose: p.enum(CHALLENGE_PURPOSES),
     /** Null where a passkey is to tell who it is. */
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('cascade')
-        .updateRule('no action')
-        .index(false)
-        .nullable(),
+    userId: () => userReference('cascade').nullable(),
     /** The session that goes on with it; null where one is to be opened. */
     sessionId: p.uuid().nullable(),
     /** SHA-256 of the password hash that was checked before: of no use once the user has another password. */

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { ONE_TIME_PURPOSES } from '../domain/one-time-token.ts';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /** Tokens that users get by mail. Each works once: a conditional UPDATE of `used_at` decides. */
 export const OneTimeTokenEntity = defineEntity({
@@ -14,14 +14,7 @@ export const OneTimeTokenEntity = defineEntity({
   checks: [{ name: 'one_time_tokens_token_hash_check', expression: 'octet_length(token_hash) = 32' }],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('cascade')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('cascade'),
     purpose: p.enum(ONE_TIME_PURPOSES),
     /** SHA-256 of the token. */
     tokenHash: p.blob().hidden(),

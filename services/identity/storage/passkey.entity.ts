@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /** WebAuthn credentials. */
 export const PasskeyEntity = defineEntity({
@@ -16,14 +16,7 @@ export const PasskeyEntity = defineEntity({
   ],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('cascade')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('cascade'),
     credentialId: p.blob(),
     /** COSE_Key (RFC 9052 section 7). */
     publicKey: p.blob(),

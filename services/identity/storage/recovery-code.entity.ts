@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /** Recovery codes of a user, made as a set. Each works once: a conditional UPDATE of `used_at` decides. */
 export const RecoveryCodeEntity = defineEntity({
@@ -9,14 +9,7 @@ export const RecoveryCodeEntity = defineEntity({
   checks: [{ name: 'recovery_codes_code_hash_check', expression: 'octet_length(code_hash) = 32' }],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('cascade')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('cascade'),
     /** SHA-256: a code has 120 random bits. */
     codeHash: p.blob().hidden(),
     createdAt: p.datetime().columnType('timestamptz'),

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /**
  * Lineages of refresh tokens: a row a session, rewritten with each rotation. A token leads to its row by the id that it
@@ -28,14 +28,7 @@ export const RefreshTokenFamilyEntity = defineEntity({
   ],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('restrict')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('restrict'),
     /** No reference: it would be checked row by row when a partition of sessions is dropped. */
     sessionId: p.uuid(),
     deviceId: p.text().nullable(),

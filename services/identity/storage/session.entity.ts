@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /**
  * Sessions, those that go on and those that have ended. Ids are UUID version 7: ranges of them are ranges of time, so the
@@ -25,14 +25,7 @@ export const SessionEntity = defineEntity({
   ],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('restrict')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('restrict'),
     deviceId: p.text().nullable(),
     deviceFingerprint: p.text().nullable(),
     deviceName: p.text().nullable(),

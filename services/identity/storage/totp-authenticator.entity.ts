@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /**
  * Authenticator apps (RFC 6238): for a user at most one that is confirmed and one that waits for it. A time step counts
@@ -35,14 +35,7 @@ export const TotpAuthenticatorEntity = defineEntity({
   ],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('cascade')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('cascade'),
     /** Sealed by the secret box, for this user. */
     secret: p.blob().hidden(),
     secretKeyId: p.text(),

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
-import { UserEntity } from './user.entity.ts';
+import { userReference } from './user-reference.ts';
 
 /** Devices that a user has chosen to trust. */
 export const TrustedDeviceEntity = defineEntity({
@@ -25,14 +25,7 @@ export const TrustedDeviceEntity = defineEntity({
   ],
   properties: {
     id: p.uuid().primary(),
-    userId: () =>
-      p
-        .manyToOne(UserEntity)
-        .mapToPk()
-        .joinColumn('user_id')
-        .deleteRule('restrict')
-        .updateRule('no action')
-        .index(false),
+    userId: () => userReference('restrict'),
     deviceId: p.text().nullable(),
     deviceFingerprint: p.text().nullable(),
     deviceName: p.text().nullable(),
