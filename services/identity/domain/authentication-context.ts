@@ -10,7 +10,7 @@
  * - `mfa`: more than one factor. A passkey that verified its user by PIN or biometrics is two by itself (a multi-factor
  *   cryptographic authenticator of NIST SP 800-63B-4): who accepts it names `mfa` with it, as no other value here says so.
  */
-export const AUTHENTICATION_METHODS = ['pwd', 'otp', 'hwk', 'swk', 'user', 'mfa'] as const;
+const AUTHENTICATION_METHODS = ['pwd', 'otp', 'hwk', 'swk', 'user', 'mfa'] as const;
 export type AuthenticationMethod = (typeof AUTHENTICATION_METHODS)[number];
 
 /** What a session's authentication was: the claims `amr`, `acr` and `auth_time`, by which a step-up is asked for (RFC 9470). */

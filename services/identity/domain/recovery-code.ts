@@ -14,7 +14,7 @@ export interface NewRecoveryCode {
   readonly hash: Buffer;
 }
 
-export const RECOVERY_CODE_COUNT = 10;
+const RECOVERY_CODE_COUNT = 10;
 
 /**
  * 120 bits. From 112 on, a look-up secret may be stored by an approved hash alone; below it, only salted and by a slow

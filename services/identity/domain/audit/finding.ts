@@ -1,28 +1,26 @@
 import type { Uuid } from '../uuid.ts';
 
-export const FINDING_KINDS = [
+export type FindingKind =
   /** An event is not as it was sealed. */
-  'EVENT_CHANGED',
+  | 'EVENT_CHANGED'
   /** What an event tells about the person is neither what was recorded nor erased. */
-  'PERSONAL_PART_CHANGED',
+  | 'PERSONAL_PART_CHANGED'
   /** An event that was sealed is gone. */
-  'EVENT_MISSING',
+  | 'EVENT_MISSING'
   /** Seals are gone. */
-  'SEAL_MISSING',
+  | 'SEAL_MISSING'
   /** A seal does not follow from the one before. */
-  'SEAL_CHANGED',
+  | 'SEAL_CHANGED'
   /** What belongs here stands elsewhere: seals, parts of them or events have changed places. */
-  'REORDERED',
+  | 'REORDERED'
   /** A second seal with the same number. */
-  'DUPLICATE_SEQUENCE',
+  | 'DUPLICATE_SEQUENCE'
   /** An event that has no seal and does not wait for one. */
-  'UNSEALED_EVENT',
+  | 'UNSEALED_EVENT'
   /** The log ends before a place that it had reached. */
-  'TRUNCATED',
+  | 'TRUNCATED'
   /** Another hash than the one that was exported: the log was written anew before this place. */
-  'ANCHOR_MISMATCH',
-] as const;
-export type FindingKind = (typeof FINDING_KINDS)[number];
+  | 'ANCHOR_MISMATCH';
 
 /** Something that can't be unless somebody tampered with the log. */
 export interface Finding {

@@ -8,8 +8,7 @@ export const CHALLENGE_PURPOSES = ['sign_in', 'passkey_sign_in', 'step_up', 'pas
 export type ChallengePurpose = (typeof CHALLENGE_PURPOSES)[number];
 
 /** What a challenge can be completed with. */
-export const CHALLENGE_METHODS = ['totp', 'passkey', 'recovery_code', 'password'] as const;
-export type ChallengeMethod = (typeof CHALLENGE_METHODS)[number];
+export type ChallengeMethod = 'totp' | 'passkey' | 'recovery_code' | 'password';
 
 /** Something that a user has still to show, as it is kept. */
 export interface Challenge {
