@@ -1,3 +1,4 @@
+import { rateLimitHeaderNames } from '../../clients/ratelimit/rate-limit-headers.ts';
 import { RateLimitAdminService } from '../../gen/optix/ratelimit/v1/rate_limit_admin_service_pb.ts';
 import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
@@ -6,7 +7,7 @@ import { readConfig, settings } from './config.ts';
 import { createContext } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
 import { policy } from './policy.ts';
-import { rateLimitHeaderNames, rateLimitHeadersInterceptor } from './rate-limit-headers.ts';
+import { rateLimitHeadersInterceptor } from './rate-limit-headers-interceptor.ts';
 import { rules, serviceTables } from './router.ts';
 import { toWatchRpcError } from './rpc/rate-limit-admin/watch-decisions.ts';
 import { toRuleRpcError } from './rule-errors.ts';

@@ -1,10 +1,6 @@
 import type { Duration, Timestamp } from '@bufbuild/protobuf/wkt';
-import type { Interceptor } from '@connectrpc/connect';
 import { Algorithm } from '../../gen/optix/ratelimit/v1/limit_pb.ts';
-import {
-  type CheckLimitResponse,
-  RateLimitService,
-} from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
+import type { CheckLimitResponse } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 
 /** Names of the headers below, for cross-origin callers. */
 export const rateLimitHeaderNames = [
@@ -54,16 +50,6 @@ export function rateLimitHeaders(decision: CheckLimitResponse, nowMs: number): R
   if (!decision.allowed) headers['Retry-After'] = String(Math.max(1, seconds(decision.retryAfter)));
   return headers;
 }
-
-/** Puts the headers on answers over HTTP; gRPC callers have it all in the message. */
-export const rateLimitHeadersInterceptor: Interceptor = (next) => async (request) => {
-  const response = await next(request);
-  if (!response.stream && request.method === RateLimitService.method.checkLimit) {
-    const headers = rateLimitHeaders(response.message as CheckLimitResponse, Date.now());
-    for (const [name, value] of Object.entries(headers)) response.header.set(name, value);
-  }
-  return response;
-};
 
 /** The limits that hold, each name once, the one that decided first. */
 function enforcedQuotas(decision: CheckLimitResponse, nowMs: number): readonly Quota[] {
