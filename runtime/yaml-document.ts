@@ -34,14 +34,23 @@ export interface YamlCheck<T> {
   readonly problems: readonly YamlProblem[];
 }
 
+export interface YamlOptions {
+  /** What a text is read as that does not say so itself. 1.1 knows merge keys (`<<`) and `yes` for true. Default: 1.2. */
+  readonly version?: '1.1' | '1.2';
+}
+
 /**
- * Reads YAML 1.2 (or JSON), one document, checked whole by `check`.
+ * Reads YAML (or JSON), one document, checked whole by `check`.
  *
  * @param check given the data; its value counts only without problems
  */
-export function readYamlDocument<T>(text: string, check: (data: unknown) => YamlCheck<T>): YamlReading<T> {
+export function readYamlDocument<T>(
+  text: string,
+  check: (data: unknown) => YamlCheck<T>,
+  { version = '1.2' }: YamlOptions = {},
+): YamlReading<T> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', stringKeys: true, lineCounter: lines });
+  const document = parseDocument(text, { version, stringKeys: true, lineCounter: lines });
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${line}:${col}`;

@@ -1,21 +1,23 @@
 import type { z } from 'zod';
-import { readYamlDocument, type YamlProblem, type YamlReading } from '../yaml-document.ts';
+import { readYamlDocument, type YamlOptions, type YamlProblem, type YamlReading } from '../yaml-document.ts';
 
 /**
- * Reads YAML 1.2 (or JSON), one document, checked whole: its form by `schema`, then the rest by `check`. Problems never
+ * Reads YAML (or JSON), one document, checked whole: its form by `schema`, then the rest by `check`. Problems never
  * repeat a value.
  */
 export function readYaml<T>(
   text: string,
   schema: z.ZodType<T>,
   check: (value: T) => readonly YamlProblem[],
+  options?: YamlOptions,
 ): YamlReading<T> {
-  return readYamlDocument(text, (data) => {
+  const readData = (data: unknown) => {
     const parsed = schema.safeParse(data);
     return parsed.success
       ? { value: parsed.data, problems: check(parsed.data) }
       : { value: undefined, problems: parsed.error.issues.flatMap(problemsOf) };
-  });
+  };
+  return readYamlDocument(text, readData, options);
 }
 
 function problemsOf(issue: z.core.$ZodIssue): readonly YamlProblem[] {

@@ -57,6 +57,8 @@ export interface EnvoyMatch {
    * `edge.remote_address_203.0.113.9`.
    */
   readonly statKey: string;
+  /** The same without anything that a request brings: as many as there are limits in the configuration. */
+  readonly baseStatKey: string;
 }
 
 /** All of Envoy's limits that are in force at one moment. Immutable. */

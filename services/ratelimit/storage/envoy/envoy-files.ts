@@ -1,0 +1,91 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A larger file is refused. */
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** All files together: they are read again and again. */
+const MAX_BYTES = 32 * 1024 * 1024;
+const MAX_FILES = 1_000;
+
+/** Envoy's configuration is missing, or has content that can't be used. */
+export class InvalidEnvoyFiles extends Error {
+  /** One line each, beginning with the file, mostly as `<file>:<line>:<column> <field> <what>`. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('; '));
+    this.name = 'InvalidEnvoyFiles';
+    this.problems = problems;
+  }
+}
+
+/** The content of one file. */
+export interface EnvoyFile {
+  readonly path: string;
+  readonly content: Buffer;
+}
+
+/**
+ * Reads the files that `paths` name: files, and of directories all `*.yaml` and `*.yml` that are not hidden, sorted.
+ *
+ * @throws InvalidEnvoyFiles where one isn't there, can't be read, or is too large
+ */
+export async function loadEnvoyFiles(paths: readonly string[]): Promise<readonly EnvoyFile[]> {
+  const files: EnvoyFile[] = [];
+  const problems: string[] = [];
+  let bytes = 0;
+  for (const path of await listFiles(paths)) {
+    try {
+      const content = await loadFile(path);
+      bytes += content.length;
+      files.push({ path, content });
+    } catch (error) {
+      problems.push(...problemsOf(error, path));
+    }
+    if (bytes > MAX_BYTES) {
+      problems.push(`${path} and the files before it have more than ${MAX_BYTES} bytes`);
+      break;
+    }
+  }
+  if (problems.length > 0) throw new InvalidEnvoyFiles(problems);
+  return files;
+}
+
+async function listFiles(paths: readonly string[]): Promise<readonly string[]> {
+  const files: string[] = [];
+  const problems: string[] = [];
+  for (const path of paths) {
+    try {
+      const isDirectory = (await stat(path)).isDirectory();
+      const found = isDirectory ? await listDirectory(path) : [path];
+      if (found.length === 0) problems.push(`${path} has no *.yaml and no *.yml`);
+      files.push(...found);
+    } catch (error) {
+      problems.push(...problemsOf(error, path));
+    }
+  }
+  if (files.length > MAX_FILES) problems.push(`${files.length} files are more than ${MAX_FILES}`);
+  if (problems.length > 0) throw new InvalidEnvoyFiles(problems);
+  return files;
+}
+
+async function listDirectory(path: string): Promise<readonly string[]> {
+  const names = await readdir(path);
+  return names
+    .filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.'))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+async function loadFile(path: string): Promise<Buffer> {
+  const info = await stat(path);
+  if (!info.isFile()) throw new InvalidEnvoyFiles([`${path} is not a file`]);
+  if (info.size > MAX_FILE_BYTES)
+    throw new InvalidEnvoyFiles([`${path} has more than ${MAX_FILE_BYTES} bytes`]);
+  return await readFile(path);
+}
+
+function problemsOf(error: unknown, path: string): readonly string[] {
+  if (error instanceof InvalidEnvoyFiles) return error.problems;
+  return [`${path} can't be read: ${(error as NodeJS.ErrnoException).code ?? error}`];
+}
