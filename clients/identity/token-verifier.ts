@@ -1,7 +1,7 @@
 import { type Client, createClient } from '@connectrpc/connect';
 import { errors, jwtVerify } from 'jose';
 import { TokenService } from '../../gen/optix/identity/v1/token_service_pb.ts';
-import { createGrpcTransport, type GrpcTransportOptions } from '../grpc/grpc-transport.ts';
+import { createGrpcTransport, type GrpcTransport, type GrpcTransportOptions } from '../grpc/grpc-transport.ts';
 import { KeyCache } from './key-cache.ts';
 import { RevocationList } from './revocation-list.ts';
 import { type RevocationsState, RevocationWatch } from './revocation-watch.ts';
@@ -76,32 +76,30 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
 class Verifier implements TokenVerifier {
   readonly #options: TokenVerifierOptions;
+  readonly #transport: GrpcTransport;
   readonly #client: Client<typeof TokenService>;
   readonly #keys: KeyCache;
   readonly #revocations = new RevocationList();
   readonly #watch: RevocationWatch;
   /** Tokens whose signature and claims are good, oldest first. Key, time and revocations are looked at with each use. */
   readonly #good = new Map<string, VerifiedToken>();
-  readonly #resources = new DisposableStack();
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options;
-    const transport = this.#resources.use(createGrpcTransport(options));
-    this.#client = createClient(TokenService, transport);
+    this.#transport = createGrpcTransport(options);
+    this.#client = createClient(TokenService, this.#transport);
     this.#keys = new KeyCache({
       client: this.#client,
       refreshMs: options.keyRefreshMs ?? 300_000,
       maxAgeMs: options.keyMaxAgeMs ?? 86_400_000,
       retryMs: options.keyRetryMs ?? 5000,
     });
-    this.#watch = this.#resources.use(
-      new RevocationWatch({
-        client: this.#client,
-        list: this.#revocations,
-        staleAfterMs: options.staleAfterMs ?? 3000,
-        onStateChange: (state) => options.onStateChange?.(state),
-      }),
-    );
+    this.#watch = new RevocationWatch({
+      client: this.#client,
+      list: this.#revocations,
+      staleAfterMs: options.staleAfterMs ?? 3000,
+      onStateChange: (state) => options.onStateChange?.(state),
+    });
   }
 
   get state(): RevocationsState {
@@ -185,7 +183,9 @@ class Verifier implements TokenVerifier {
   }
 
   [Symbol.dispose](): void {
-    this.#resources.dispose();
+    // Not a DisposableStack: this runs in backends of older versions of Node, too.
+    this.#watch[Symbol.dispose]();
+    this.#transport[Symbol.dispose]();
     this.#good.clear();
   }
 }
