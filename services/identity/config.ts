@@ -15,6 +15,7 @@ import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-sett
 import { originProblem, parseOrigins, type RelyingParty } from './domain/passkeys/relying-party.ts';
 import type { SecretKey } from './domain/secret-box.ts';
 import { limiterTls, limiterTlsSettings } from './limiter-tls-settings.ts';
+import { accessSettings } from './settings/access-settings.ts';
 import { databaseSettings } from './settings/database-settings.ts';
 import { detectionSettings } from './settings/detection-settings.ts';
 import { limiterSettings } from './settings/limiter-settings.ts';
@@ -62,6 +63,7 @@ export const settings = {
   ...mailSettings,
   ...limiterSettings,
   ...limiterTlsSettings,
+  ...accessSettings,
 };
 
 /** Values of {@link settings}, with what is required made certain. */

@@ -5,7 +5,10 @@ import { redisTarget } from '../../runtime/redis-settings.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
 import { plaintextDatabaseWarning, plaintextRedisWarning } from '../../runtime/store-urls.ts';
+import { MisconfigurationLog } from './access/misconfiguration-log.ts';
+import { openAccessRules } from './access/open-access-rules.ts';
 import { encryptionKeys, type IdentityConfig, relyingPartyOf } from './config.ts';
+import type { AccessDeps } from './domain/access/decide-access.ts';
 import { AccessTokens } from './domain/access-token.ts';
 import type { AuditLogDeps } from './domain/audit/audit-log-deps.ts';
 import type { AuthenticateDeps } from './domain/authenticate.ts';
@@ -90,6 +93,8 @@ export interface IdentityContext extends AsyncDisposable {
   readonly pageTokens: PageTokens;
   readonly userAdmin: CreateUserDeps;
   readonly introspection: IntrospectDeps;
+  readonly access: AccessDeps;
+  readonly misconfigurations: MisconfigurationLog;
   readonly revocation: RevokeDeps;
   readonly revocationWatch: RevocationWatch;
   readonly refresh: RefreshDeps;
@@ -118,6 +123,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   const redis = redisTarget(config);
   const passwordPolicy = await openPasswordPolicy(config, resources);
   const hasher = passwordHasher(config);
+  const accessRules = await openAccessRules(config.accessRulesFile, resources, logger);
   const limiter = openLimiter(config, resources, logger);
   const database = await openDatabase(config, resources, logger);
   const { em } = database.orm;
@@ -275,6 +281,8 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     pageTokens: new PageTokens([keys.primary.key, ...keys.older.map(({ key }) => key)]),
     userAdmin: common,
     introspection,
+    access: { introspection, accessRules },
+    misconfigurations: new MisconfigurationLog(logger),
     revocation: { unitOfWork, sessions, states, verifiedTokens, sessionPolicy, barrier, now },
     revocationWatch: revocations.watch,
     refresh: {

@@ -9,6 +9,7 @@ const SIGNING_KEYS = 'optix.identity.v1.SigningKeyService';
 const DEVICES = 'optix.identity.v1.DeviceService';
 const EVENTS = 'optix.identity.v1.SecurityEventService';
 const MAINTENANCE = 'optix.identity.v1.MaintenanceService';
+const ENVOY = 'envoy.service.auth.v3.Authorization';
 const CALLERS = 'optix.callers.v1.CallerService';
 
 /** Which RPC needs which scope. */
@@ -79,6 +80,8 @@ export const policy = new Policy({
     [`${TOKENS}/RevokeToken`]: 'tokens.revoke',
     // Also served over HTTP to everybody.
     [`${TOKENS}/GetJwks`]: ANY_CALLER,
+
+    [`${ENVOY}/Check`]: 'tokens.introspect',
 
     [`${SIGNING_KEYS}/ListSigningKeys`]: 'keys.admin',
     [`${SIGNING_KEYS}/RotateSigningKeys`]: 'keys.admin',

@@ -1,3 +1,4 @@
+import { Authorization } from '../../gen/envoy/service/auth/v3/external_auth_pb.ts';
 import { AuthenticationService } from '../../gen/optix/identity/v1/authentication_service_pb.ts';
 import { CredentialService } from '../../gen/optix/identity/v1/credential_service_pb.ts';
 import { DeviceService } from '../../gen/optix/identity/v1/device_service_pb.ts';
@@ -33,6 +34,8 @@ import { listTrustedDevices } from './rpc/device/list-trusted-devices.ts';
 import { revokeTrustedDevice } from './rpc/device/revoke-trusted-device.ts';
 import { trustDevice } from './rpc/device/trust-device.ts';
 import { verifyTrustedDevice } from './rpc/device/verify-trusted-device.ts';
+import { check } from './rpc/envoy/check.ts';
+import { encodeCheckResponse } from './rpc/envoy/check-response.ts';
 import { batchGetUsers } from './rpc/identity/batch-get-users.ts';
 import { createUser } from './rpc/identity/create-user.ts';
 import { deleteUser } from './rpc/identity/delete-user.ts';
@@ -81,6 +84,7 @@ export const SERVICES = [
   SigningKeyService,
   SecurityEventService,
   MaintenanceService,
+  Authorization,
 ];
 
 /** Bounds of request messages that are checked before the handler; the others' handlers read field by field. */
@@ -150,6 +154,7 @@ export function serviceTables(context: IdentityContext): readonly ServiceTable[]
       getMaintenanceStatus: getMaintenanceStatus(context),
       runMaintenanceTask: runMaintenanceTask(context),
     }),
+    serviceTable(Authorization, { check: check(context) }, { check: encodeCheckResponse }),
   ];
 }
 

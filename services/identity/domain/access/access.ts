@@ -4,11 +4,11 @@ import type { Introspection } from '../introspect.ts';
 export interface OriginalRequest {
   /** In upper case. */
   readonly method: string;
-  /** Lower case, without a port. */
+  /** As hostName() has it: lower case, without a port; '' where there is none. */
   readonly host: string;
   /** Path without its query, as it was sent; what rules match is its normal form. */
   readonly path: string;
-  /** The header `authorization`; undefined where there is none. */
+  /** The header `authorization`, several joined by `, `; undefined where there is none. */
   readonly authorization: string | undefined;
 }
 
@@ -19,8 +19,8 @@ export interface AccessRequirement {
    * at. `deny`: nobody may.
    */
   readonly token: 'required' | 'optional' | 'none' | 'deny';
-  /** The user must have one of these; empty: no role is asked for. */
-  readonly roles: readonly string[];
+  /** The user must have one role of each of these lists; none: no role is asked for. */
+  readonly roles: readonly (readonly string[])[];
   /** The least assurance level: `aal2` asks for a second factor; undefined: any. */
   readonly acr: 'aal1' | 'aal2' | undefined;
   /** How long ago the user may have authenticated, in seconds; undefined: any time. */
@@ -39,10 +39,22 @@ export type AccessDecision =
       readonly outcome: 'UNAUTHENTICATED';
       readonly error: 'token_missing' | 'invalid_request' | 'invalid_token';
     }
-  /** A good token that is not enough: 403, or 401 where authenticating again would do (RFC 9470). */
+  /** A good token that is not enough, where authenticating again would do: 401 (RFC 9470). */
   | {
       readonly outcome: 'STEP_UP_REQUIRED';
       readonly acr: 'aal1' | 'aal2' | undefined;
       readonly maxAgeSeconds: number | undefined;
     }
-  | { readonly outcome: 'FORBIDDEN' };
+  /**
+   * 403: the user lacks a role; or nobody may; or path or host are such that no rule can be held to match them, nor not
+   * to.
+   */
+  | {
+      readonly outcome: 'FORBIDDEN';
+      readonly reason: 'insufficient_scope' | 'denied' | 'unsafe_path' | 'unsafe_host';
+    }
+  /** Whether the token is good could not be found out: 503. */
+  | { readonly outcome: 'UNAVAILABLE' };
+
+/** Why a request may not go on. */
+export type AccessRefusal = Exclude<AccessDecision, { readonly outcome: 'ALLOWED' }>;

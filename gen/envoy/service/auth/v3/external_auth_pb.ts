@@ -122,7 +122,8 @@ export const OkHttpResponseSchema: GenMessage<OkHttpResponse> = /*@__PURE__*/
  */
 export type CheckResponse = Message<"envoy.service.auth.v3.CheckResponse"> & {
   /**
-   * OK where the request may go on; else UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE.
+   * OK where the request may go on; else UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE, or INTERNAL where the gateway's
+   * configuration can't be read.
    *
    * @generated from field: google.rpc.Status status = 1;
    */
