@@ -41,6 +41,11 @@ export const commonSettings = {
     ['on', 'off'],
     'Whether this process serves the RPCs of administration: those whose scope ends in `.admin`, and rules.write and limits.reset. `off` refuses them with PERMISSION_DENIED, so that a deployment can serve them from a separate, internal replica only.',
   ),
+  metricsEnabled: booleanSetting(
+    'METRICS',
+    false,
+    'Serves /metrics on the HTTP port in the text format of Prometheus, to everybody who can reach it.',
+  ),
   corsOrigins: listSetting(
     'CORS_ORIGINS',
     [],

@@ -14,6 +14,7 @@ import {
   textSetting,
 } from '../../runtime/settings.ts';
 import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-settings.ts';
+import { envoySettings } from './envoy-settings.ts';
 
 /** Every setting of the service. */
 export const settings = {
@@ -64,6 +65,7 @@ export const settings = {
     { min: 0, max: 10_000_000 },
     'How many denied keys are answered from memory until they have room, some 200 bytes each. 0: every check asks Redis.',
   ),
+  ...envoySettings,
 };
 
 /** Values of {@link settings}, and what follows from them. */

@@ -1,5 +1,6 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { Metrics } from '../../runtime/metrics.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { InvalidSettings } from '../../runtime/settings.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
@@ -13,6 +14,7 @@ import { Limiter } from './domain/limiter.ts';
 import type { RuleBook } from './domain/rule-book.ts';
 import { TopKeys } from './domain/top-keys.ts';
 import { TopLimited } from './domain/top-limited.ts';
+import { type Envoy, openEnvoy } from './open-envoy.ts';
 import { RedisCallerKeyStore } from './storage/caller-key-store.ts';
 import { CrossSlotStore } from './storage/cross-slot-store.ts';
 import { GuardedStore } from './storage/guarded-store.ts';
@@ -34,6 +36,9 @@ export interface RateLimitContext extends AsyncDisposable {
   readonly rules: RuleBook;
   readonly top: TopLimited;
   readonly tail: DecisionTail;
+  /** Envoy's rate-limit API; undefined where it has no configuration. */
+  readonly envoy: Envoy | undefined;
+  readonly metrics: Metrics;
   /** Where the keys of callers are kept; undefined where there is no Redis. */
   readonly callerKeyStore: CallerKeyStore | undefined;
   /** Stores to watch; none where counting is in memory. */
@@ -59,6 +64,18 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
     openRules(config, resources, logger),
   );
   const limiter = new Limiter({ ...counting, rules: () => rules.current, enabled, observer });
+  const metrics = new Metrics();
+  const envoy = await openEnvoy({
+    config,
+    limiter,
+    rules: () => rules.current,
+    metrics,
+    resources,
+    logger,
+    onNotGivenBack: atMostEachSecond((error) =>
+      logger.warn({ err: error }, 'hits that Envoy gives back stay until they run out'),
+    ),
+  });
   const top = new TopLimited(
     keys,
     target === undefined ? undefined : sharedTop(target, keys, resources, logger),
@@ -72,6 +89,8 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
     rules,
     top,
     tail,
+    envoy,
+    metrics,
     callerKeyStore,
     monitors,
     ready,

@@ -1,6 +1,13 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { rpcError } from '../../runtime/errors.ts';
-import { CostExceedsLimit, InvalidReceipt, LeaseEnded, StoreAway, TooManyTerms } from './domain/errors.ts';
+import {
+  CostExceedsLimit,
+  EnvoyNotConfigured,
+  InvalidReceipt,
+  LeaseEnded,
+  StoreAway,
+  TooManyTerms,
+} from './domain/errors.ts';
 
 /** The service that gives error reasons their meaning (ErrorInfo.domain). */
 export const ERROR_DOMAIN = 'ratelimit.optix';
@@ -27,6 +34,13 @@ export function toRpcError(error: unknown): ConnectError | undefined {
     return rpcError(Code.NotFound, {
       message: 'the receipt has no lease that still goes on',
       reason: 'LEASE_ENDED',
+      domain: ERROR_DOMAIN,
+    });
+  }
+  if (error instanceof EnvoyNotConfigured) {
+    return rpcError(Code.FailedPrecondition, {
+      message: 'the service has no configuration for Envoy: set RATELIMIT_ENVOY_CONFIG',
+      reason: 'ENVOY_NOT_CONFIGURED',
       domain: ERROR_DOMAIN,
     });
   }

@@ -4,10 +4,12 @@ import { servicesOf } from '../../testing/services.ts';
 import { policy } from './policy.ts';
 
 it('has an entry for each RPC of the service, CallerService included, and an RPC for each entry', async () => {
-  const services = [...(await servicesOf('optix/ratelimit/v1')), ...(await servicesOf('optix/callers/v1'))];
+  const contracts = ['optix/ratelimit/v1', 'optix/callers/v1', 'envoy/service/ratelimit/v3'];
+  const services = (await Promise.all(contracts.map(servicesOf))).flat();
   const rpcs = services.flatMap((service) => service.methods.map(methodName));
   expect(rpcs.length).toBeGreaterThan(10);
-  expect([...policy.rpcs].sort()).toEqual(rpcs.sort());
+  const routes = ['GET /forward-auth/nginx', 'GET /forward-auth/traefik'];
+  expect([...policy.rpcs].sort()).toEqual([...rpcs, ...routes].sort());
 });
 
 it('gives nothing of administration to callers whose entry names no scopes', () => {

@@ -2,6 +2,7 @@ import { Policy } from '../../runtime/callers/policy.ts';
 
 const CHECKS = 'optix.ratelimit.v1.RateLimitService';
 const ADMIN = 'optix.ratelimit.v1.RateLimitAdminService';
+const ENVOY = 'envoy.service.ratelimit.v3.RateLimitService';
 const CALLERS = 'optix.callers.v1.CallerService';
 
 /** Which RPC needs which scope. What a gateway needs is `limits.check` alone. */
@@ -13,6 +14,10 @@ export const policy = new Policy({
     [`${CHECKS}/PeekLimit`]: 'limits.check',
     [`${CHECKS}/RefundLimit`]: 'limits.check',
     [`${CHECKS}/RenewLease`]: 'limits.check',
+
+    [`${ENVOY}/ShouldRateLimit`]: 'limits.check',
+    'GET /forward-auth/nginx': 'limits.check',
+    'GET /forward-auth/traefik': 'limits.check',
 
     [`${ADMIN}/ListRules`]: 'rules.read',
     [`${ADMIN}/GetRule`]: 'rules.read',

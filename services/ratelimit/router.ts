@@ -1,8 +1,10 @@
+import { RateLimitService as EnvoyRateLimitService } from '../../gen/envoy/service/ratelimit/v3/rls_pb.ts';
 import { RateLimitAdminService } from '../../gen/optix/ratelimit/v1/rate_limit_admin_service_pb.ts';
 import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { type ServiceTable, serviceTable } from '../../runtime/service-table.ts';
 import type { RequestRules } from '../../runtime/validation.ts';
 import type { RateLimitContext } from './context.ts';
+import { shouldRateLimit, shouldRateLimitRules } from './rpc/envoy/should-rate-limit.ts';
 import { batchCheckLimits, batchCheckLimitsRules } from './rpc/rate-limit/batch-check-limits.ts';
 import { checkLimit, checkLimitRules } from './rpc/rate-limit/check-limit.ts';
 import { peekLimit, peekLimitRules } from './rpc/rate-limit/peek-limit.ts';
@@ -49,6 +51,7 @@ export function serviceTables(context: RateLimitContext): readonly ServiceTable[
       listTopLimited: listTopLimited(context),
       watchDecisions: watchDecisions(context),
     }),
+    serviceTable(EnvoyRateLimitService, { shouldRateLimit: shouldRateLimit(context) }),
   ];
 }
 
@@ -68,4 +71,5 @@ export const rules: readonly RequestRules[] = [
   resetLimitRules,
   listTopLimitedRules,
   watchDecisionsRules,
+  shouldRateLimitRules,
 ];

@@ -1,11 +1,14 @@
 import { rateLimitHeaderNames } from '../../clients/ratelimit/rate-limit-headers.ts';
+import { RateLimitService as EnvoyRateLimitService } from '../../gen/envoy/service/ratelimit/v3/rls_pb.ts';
 import { RateLimitAdminService } from '../../gen/optix/ratelimit/v1/rate_limit_admin_service_pb.ts';
 import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
+import { forwardAuthRoutes } from '../../runtime/forward-auth/forward-auth-routes.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
 import { readConfig, settings } from './config.ts';
 import { createContext } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
+import { authorize } from './forward-auth/authorize.ts';
 import { policy } from './policy.ts';
 import { rateLimitHeadersInterceptor } from './rate-limit-headers-interceptor.ts';
 import { rules, serviceTables } from './router.ts';
@@ -37,10 +40,15 @@ export async function startRateLimit(
     policy,
     audience: 'optix-ratelimit',
     callerKeyStore: context.callerKeyStore,
-    health: [RateLimitService, RateLimitAdminService].map(({ typeName: name }) => ({
+    health: [RateLimitService, RateLimitAdminService, EnvoyRateLimitService].map(({ typeName: name }) => ({
       name,
       ready: context.ready,
     })),
-    http: { interceptors: [rateLimitHeadersInterceptor], exposedHeaders: rateLimitHeaderNames },
+    http: {
+      guardedRoutes: forwardAuthRoutes({ authorize: authorize(context), logger, errorDomain: ERROR_DOMAIN }),
+      routes: { ...(config.metricsEnabled && { '/metrics': context.metrics.route }) },
+      interceptors: [rateLimitHeadersInterceptor],
+      exposedHeaders: rateLimitHeaderNames,
+    },
   });
 }

@@ -7,7 +7,6 @@ test('unset: kept for 400 and 180 days, archived after 30, no metrics', () => {
     auditRetentionDays: 400,
     sessionRetentionDays: 180,
     deletedUserArchiveDays: 30,
-    metricsEnabled: false,
   });
 });
 

@@ -1,4 +1,4 @@
-import { booleanSetting, integerSetting, type Setting } from '../../../runtime/settings.ts';
+import { integerSetting, type Setting } from '../../../runtime/settings.ts';
 
 /** Ten years: partitions are not looked for further back. */
 const MAX_DAYS = 3650;
@@ -20,11 +20,6 @@ export const maintenanceSettings = {
     30,
     { min: 0, max: MAX_DAYS },
     'How long a deletion can be taken back, in days; then the user is archived. 0: for ever.',
-  ),
-  metricsEnabled: booleanSetting(
-    'METRICS',
-    false,
-    'Serves /metrics on the HTTP port in the text format of Prometheus, to everybody who can reach it.',
   ),
 };
 

@@ -53,6 +53,14 @@ export class StoreAway extends Error {
   }
 }
 
+/** Envoy asks, and no configuration says what its limits are. */
+export class EnvoyNotConfigured extends Error {
+  constructor() {
+    super('there is no configuration of Envoy’s limits');
+    this.name = 'EnvoyNotConfigured';
+  }
+}
+
 /** What is wrong with one field of a rule. */
 export interface RuleFault {
   /** As the rules file and the API name it, for example `limits[1].window`. */

@@ -1,10 +1,14 @@
-import type { DecisionStore } from './decision-store.ts';
-import { LeaseEnded } from './errors.ts';
+import type { CheckTerm } from './check-plan.ts';
+import type { DecisionStore, Verdict } from './decision-store.ts';
+import { LeaseEnded, StoreAway } from './errors.ts';
 import { keySuffixOf } from './limit.ts';
 import { limitKey } from './limit-key.ts';
-import type { Taken } from './limit-store.ts';
-import { type Receipt, readReceipt } from './receipt.ts';
+import type { LimitState, Taken } from './limit-store.ts';
+import { newReceiptId, type Receipt, readReceipt } from './receipt.ts';
 import type { RuleSet } from './rule-set.ts';
+
+/** Takes at different times that one give-back goes through. */
+const MOST_TAKES = 16;
 
 export interface GiveBackOptions {
   /** Tells the rules of this moment. */
@@ -43,6 +47,39 @@ export class GiveBack {
       // Where the answer is lost, the units may be back all the same.
       this.#onRoom(parts.map(({ key }) => key));
     }
+  }
+
+  /**
+   * Gives back units of what a key was asked for last, by whomever: for those who keep no receipt. Of a limit that
+   * knows the time of each take, the newest {@link MOST_TAKES} times at most. Leases are not given back so.
+   *
+   * @returns units given back: fewer than `units` where fewer are counted
+   * @throws StoreAway
+   */
+  async giveBackNewest(term: CheckTerm, units: number): Promise<number> {
+    const { key, limit } = term;
+    if (limit.algorithm === 'CONCURRENCY') return 0;
+    let given = 0;
+    try {
+      for (let takes = 0; takes < MOST_TAKES && given < units; takes += 1) {
+        const { source, states }: Verdict = await this.#store.decide({
+          terms: [{ ...term, cost: 1 }],
+          peek: true,
+          lease: '',
+        });
+        if (source === 'FALLBACK_OPEN' || source === 'FALLBACK_CLOSED')
+          throw new StoreAway('nothing is counted');
+        const { resetMicros } = states[0] as LimitState;
+        const part = { key, limit, cost: Math.min(units - given, limit.burst), resetMicros };
+        const [back = 0] = await this.#store.refund(newReceiptId(), [part], source);
+        if (back === 0) break;
+        given += back;
+      }
+    } finally {
+      // Where the answer is lost, the units may be back all the same.
+      this.#onRoom([key]);
+    }
+    return given;
   }
 
   /**

@@ -2,10 +2,11 @@ import type { Check } from './check.ts';
 import { type CheckPlan, type CheckTerm, mergeTerms, planCheck } from './check-plan.ts';
 import { type Clock, epochMicros } from './clock.ts';
 import { type Decision, decided, isAllowed, uncounted } from './decision.ts';
-import type { DecisionStore, Verdict } from './decision-store.ts';
+import type { DecisionStore, Verdict, VerdictSource } from './decision-store.ts';
 import type { DenialCache } from './denial-cache.ts';
 import { TooManyTerms } from './errors.ts';
 import { GiveBack } from './give-back.ts';
+import { knownDenials, rememberDenials } from './known-denials.ts';
 import type { LimitState } from './limit-store.ts';
 import { newReceiptId, receiptFor } from './receipt.ts';
 import type { RuleSet } from './rule-set.ts';
@@ -16,6 +17,13 @@ export const MAX_TERMS = 2_000;
 export const MAX_TERMS_AT_ONCE = 1_000;
 /** Limits of all checks of one call: a thousand of a rule with the most limits. More would be too long an answer. */
 const MAX_TERMS_EACH = 8_000;
+
+/** What is said to terms that are no check's: by the store, or by what is remembered of it. */
+export interface TermsVerdict {
+  readonly source: VerdictSource | 'CACHE';
+  /** One a term, in order. */
+  readonly states: readonly LimitState[];
+}
 
 /** Sees each decision after it was made. Runs on the way of every check: it must be quick, and must not throw. */
 export interface DecisionObserver {
@@ -137,6 +145,36 @@ export class Limiter {
     return { decisions: answers, receipt };
   }
 
+  /**
+   * Takes terms that are no check's, all or none, or only looks at them. The observer sees nothing of it: {@link show}.
+   *
+   * @param terms at least one; no two have the same key
+   */
+  askTerms(terms: readonly CheckTerm[], peek: boolean): Promise<TermsVerdict> | TermsVerdict {
+    const askedMicros = this.#denials?.on ? this.#clock() : 0;
+    if (askedMicros > 0 && !peek) {
+      const known = knownDenials(this.#denials, terms);
+      if (known?.terms.length === terms.length) return { source: 'CACHE', states: known.states };
+    }
+    const lease = !peek && takesLease(terms) ? newReceiptId() : '';
+    const verdict = this.#store.decide({ terms, peek, lease });
+    const remembered = (answer: Verdict): Verdict => {
+      rememberDenials(this.#denials, terms, answer, askedMicros);
+      return answer;
+    };
+    return verdict instanceof Promise ? verdict.then(remembered) : remembered(verdict);
+  }
+
+  /** Shows the observer a decision that {@link askTerms} was asked for. */
+  show(check: Check, decision: Decision): void {
+    this.#observer?.decided(check, decision);
+  }
+
+  /** As {@link GiveBack.giveBackNewest}. */
+  giveBackNewest(term: CheckTerm, units: number): Promise<number> {
+    return this.#giveBack.giveBackNewest(term, units);
+  }
+
   /** As {@link GiveBack.refund}. */
   refund(receipt: string): Promise<boolean> {
     return this.#giveBack.refund(receipt);
@@ -163,8 +201,10 @@ export class Limiter {
     if (terms.length === 0) return this.#tell(check, this.#uncounted(check, plan), peek);
     const askedMicros = this.#denials?.on ? this.#clock() : 0;
     if (askedMicros > 0 && !peek) {
-      const known = this.#known(plan);
-      if (known !== undefined) return this.#tell(check, known, peek);
+      const known = knownDenials(this.#denials, terms);
+      if (known !== undefined) {
+        return this.#tell(check, decided(known.terms, known.states, 'CACHE', '', plan.shadowDenied), peek);
+      }
     }
     const lease = !peek && (check.refundable || takesLease(terms)) ? newReceiptId() : '';
     const verdict = this.#store.decide({ terms, peek, lease });
@@ -184,36 +224,13 @@ export class Limiter {
     const { source, states } = verdict;
     const allowed = isAllowed(terms, states);
     const receipt = allowed && lease !== '' ? receiptFor(lease, verdict, terms, check.refundable) : '';
-    if (!allowed && askedMicros > 0 && source === 'REDIS') this.#remember(terms, states, askedMicros);
+    if (!allowed) rememberDenials(this.#denials, terms, verdict, askedMicros);
     return this.#tell(check, decided(terms, states, source, receipt, shadowDenied), peek);
   }
 
   #tell(check: Check, decision: Decision, peek: boolean): Decision {
     if (!peek) this.#observer?.decided(check, decision);
     return decision;
-  }
-
-  /** The denial by the limits that are known to have no room. */
-  #known({ terms, shadowDenied }: CheckPlan): Decision | undefined {
-    let full: CheckTerm[] | undefined;
-    const states: LimitState[] = [];
-    for (const term of terms) {
-      const state = term.limit.shadow ? undefined : this.#denials?.find(term);
-      if (state === undefined) continue;
-      full ??= [];
-      full.push(term);
-      states.push(state);
-    }
-    return full === undefined ? undefined : decided(full, states, 'CACHE', '', shadowDenied);
-  }
-
-  #remember(terms: readonly CheckTerm[], states: readonly LimitState[], askedMicros: number): void {
-    for (const [index, term] of terms.entries()) {
-      const state = states[index];
-      if (state !== undefined && !state.allowed && !term.limit.shadow) {
-        this.#denials?.keep(term, state, askedMicros);
-      }
-    }
   }
 
   #uncounted({ endpoint, identifier }: Check, { rule, pass, shadowDenied }: CheckPlan): Decision {
