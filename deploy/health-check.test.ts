@@ -46,6 +46,7 @@ describe('deploy/health-check.ts', () => {
     const services = [
       'optix.ratelimit.v1.RateLimitService',
       'optix.ratelimit.v1.RateLimitAdminService',
+      'envoy.service.ratelimit.v3.RateLimitService',
       'optix.callers.v1.CallerService',
     ];
     expect(stderr).toBe(`${services.map((name) => `${name} is NOT_SERVING`).join(', ')}\n`);

@@ -2,7 +2,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create, type DescMethod, type DescMethodStreaming, type DescMethodUnary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type DescService,
+} from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { SignJWT } from 'jose';
@@ -139,13 +145,20 @@ const SERVICES = [
   },
 ];
 
+/** All that a port offers: what is the service's own, and what of Envoy's it speaks. */
+async function contractsOf(name: string): Promise<readonly DescService[]> {
+  const envoys = name === 'identity' ? 'auth' : 'ratelimit';
+  const folders = [`optix/${name}/v1`, 'optix/callers/v1', `envoy/service/${envoys}/v3`];
+  return (await Promise.all(folders.map(servicesOf))).flat();
+}
+
 describe.each(SERVICES)('every RPC of $name', ({ name, policy, start }) => {
   let service: TestService;
   let methods: readonly DescMethod[];
   let transports: readonly Transport[];
   beforeAll(async () => {
     service = await start({ CALLERS_FILE: writeCallers(name, policy) });
-    const services = [...(await servicesOf(`optix/${name}/v1`)), ...(await servicesOf('optix/callers/v1'))];
+    const services = await contractsOf(name);
     methods = services.flatMap((each) => each.methods);
     const http = createConnectTransport({ baseUrl: service.httpUrl, httpVersion: '2' });
     transports = [service.transport('gRPC'), http];
@@ -242,10 +255,7 @@ describe('a process with ADMIN_RPCS=off', () => {
       const file = writeCallers(`${name}-off`, policy);
       for (const env of [{ CALLERS_FILE: file, ADMIN_RPCS: 'off' }, { ADMIN_RPCS: 'off' }]) {
         await using service = await start(env);
-        const services = [
-          ...(await servicesOf(`optix/${name}/v1`)),
-          ...(await servicesOf('optix/callers/v1')),
-        ];
+        const services = await contractsOf(name);
         for (const method of services.flatMap((service) => service.methods)) {
           const refusal = await outcome(service.transport('gRPC'), method, `Bearer ${ALL_KEY}`);
           const isAdmin = policy.isAdmin(policy.needOf(methodName(method)) ?? '');

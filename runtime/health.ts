@@ -1,6 +1,9 @@
 import { HealthImplementation } from 'grpc-health-check';
 import type { StoreMonitor } from './store-monitor.ts';
 
+/** Name of what is SERVING as long as anything answers at all, for liveness probes: no store comes back by a restart. */
+export const PROCESS = 'process';
+
 /** A word of grpc.health.v1. */
 export type ServingStatus = 'SERVING' | 'NOT_SERVING';
 
@@ -38,6 +41,7 @@ export class Health {
     this.#components = components;
     for (const component of components) component.onChange(() => this.#publish());
     this.#publish();
+    this.grpc.setStatus(PROCESS, 'SERVING');
   }
 
   /** Says NOT_SERVING for everything from now on: the first step of a shutdown. */

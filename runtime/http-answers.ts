@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { Code, ConnectError } from '@connectrpc/connect';
 import { codeToString, errorToJson } from '@connectrpc/connect/protocol-connect';
+import type { HttpAnswer } from '../clients/http/problem.ts';
 
 /** A request of either version of HTTP. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
@@ -13,6 +14,13 @@ export type HttpResponse = ServerResponse;
 export function sendJson(response: HttpResponse, status: number, body: unknown): void {
   const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length });
+  response.end(bytes);
+}
+
+/** Answers as a route says. */
+export function sendAnswer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
+  const bytes = Buffer.from(body);
+  response.writeHead(status, { ...headers, 'content-length': bytes.length });
   response.end(bytes);
 }
 

@@ -5,11 +5,12 @@ import { Code, createContextValues, type HandlerContext, type Interceptor } from
 import { peerAddressKey, reachedHandlerKey } from './call-context.ts';
 import { type ClientCertificate, clientCertificateKey } from './client-certificate.ts';
 import { Cors } from './cors.ts';
-import type { Health, HealthReport } from './health.ts';
+import { type Health, type HealthReport, PROCESS } from './health.ts';
 import { httpRpcs } from './http-adapter.ts';
 import { type HttpRequest, type HttpResponse, pathOf, sendError, sendJson } from './http-answers.ts';
 import { explainErrors } from './http-error-details.ts';
 import { capTimeouts, limitBody, refuseForm } from './http-form.ts';
+import { type RouteHandler, serveRoute } from './http-route.ts';
 import type { Logger } from './logger.ts';
 import type { ServiceTable } from './service-table.ts';
 import { verifiedCertificate } from './tls-peer.ts';
@@ -41,6 +42,8 @@ export interface HttpMountOptions {
   readonly health: Health;
   /** GET endpoints by path. */
   readonly routes?: Readonly<Record<string, JsonRoute | TextRoute>>;
+  /** Endpoints that see their requests, by path; they take every method, and are not for pages of other origins. */
+  readonly guardedRoutes?: Readonly<Record<string, RouteHandler>>;
   /** Steps that only HTTP callers see, for example response headers. */
   readonly interceptors?: readonly Interceptor[];
   readonly maxMessageBytes: number;
@@ -82,9 +85,17 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
     options.logger,
   );
   const serve = (request: HttpRequest, response: HttpResponse): void => {
-    const rpc = rpcs.get(pathOf(request));
+    const path = pathOf(request);
+    const rpc = rpcs.get(path);
     if (options.logRefused) logRefusal(options.logger, reached, request, response);
     limitBody(rpc?.method, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS, request);
+    const guarded = options.guardedRoutes?.[path];
+    if (guarded !== undefined) {
+      // It has a line of its own in the log.
+      reached.add(request);
+      void serveRoute(guarded, options.logger, request, response, certificateOf(request));
+      return;
+    }
     if (cors.handle(request, response)) return;
     if (rpc === undefined) {
       void answerRoute(options, request, response);
@@ -152,6 +163,7 @@ function sendText(response: HttpResponse, contentType: string, text: string): vo
 
 function healthReport(health: Health, path: string): HealthReport | undefined {
   if (path === '/health') return health.overall();
+  if (path === `/health/${PROCESS}`) return { ok: true, body: { status: 'SERVING' } };
   if (path === '/health/database' || path === '/health/redis') {
     return health.component(path.slice('/health/'.length));
   }

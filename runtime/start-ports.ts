@@ -8,6 +8,8 @@ import { type CommonSettings, commonSettings } from './common-settings.ts';
 import { startGrpcServer } from './grpc-server.ts';
 import { Health, type ServiceHealth } from './health.ts';
 import { type HttpMountOptions, httpHandler } from './http-mount.ts';
+import type { GuardedRoute } from './http-route.ts';
+import { RoutePipeline, type RoutePipelineOptions } from './http-route-pipeline.ts';
 import { startHttpServer } from './http-server.ts';
 import { type StartedService, stopServing } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
@@ -47,7 +49,10 @@ export interface PortsOptions {
   /** Where the keys are kept that CallerService makes; undefined: it refuses. Part of the context. */
   readonly callerKeyStore: CallerKeyStore | undefined;
   readonly health: readonly ServiceHealth[];
-  readonly http?: Pick<HttpMountOptions, 'routes' | 'interceptors' | 'exposedHeaders'>;
+  readonly http?: Pick<HttpMountOptions, 'routes' | 'interceptors' | 'exposedHeaders'> & {
+    /** By path. */
+    readonly guardedRoutes?: Readonly<Record<string, GuardedRoute>>;
+  };
 }
 
 /** A service that accepts calls. Disposing it shuts its ports down in order, then its context. */
@@ -77,14 +82,15 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
       logger,
     }),
   );
-  const pipeline = new Pipeline({
+  const common: RoutePipelineOptions = {
     domain: options.errorDomain,
     logger,
     accessLog: config.accessLog,
     access: callers.access,
-    rules: [...options.rules, ...callers.rules],
     mapError: (error) => options.mapError(error) ?? toCallerRpcError(error, options.errorDomain),
-  });
+  };
+  const pipeline = new Pipeline({ ...common, rules: [...options.rules, ...callers.rules] });
+  const routes = new RoutePipeline(common);
   const services = [...options.tables, callers.table].map((table) => pipeline.wrap(table));
   const health = new Health(
     [
@@ -127,6 +133,12 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
         gate: pipeline.gate,
         errorDomain: options.errorDomain,
         ...options.http,
+        guardedRoutes: Object.fromEntries(
+          Object.entries(options.http?.guardedRoutes ?? {}).map(([path, route]) => [
+            path,
+            routes.wrap(route),
+          ]),
+        ),
       }),
     }),
   );

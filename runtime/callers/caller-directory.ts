@@ -1,7 +1,5 @@
 import { hash } from 'node:crypto';
-import type { HandlerContext } from '@connectrpc/connect';
-import { requestHeader } from '../call-context.ts';
-import { clientCertificateOf } from '../client-certificate.ts';
+import type { ClientCertificate } from '../client-certificate.ts';
 import type { Authenticator } from './access-control.ts';
 import type { Caller } from './caller.ts';
 import type { FileCallers } from './file-callers.ts';
@@ -34,12 +32,14 @@ export class CallerDirectory implements Authenticator {
     this.#options = options;
   }
 
-  authenticate(context: HandlerContext): Caller | undefined | Promise<Caller | undefined> {
-    const authorization = requestHeader(context, 'authorization');
+  authenticate(
+    authorization: string | undefined,
+    certificateOf: () => ClientCertificate | undefined,
+  ): Caller | undefined | Promise<Caller | undefined> {
     if (authorization !== undefined) return this.#byAuthorization(authorization);
     const certificates = this.#options.file()?.certificates;
     if (certificates === undefined) return undefined;
-    const certificate = clientCertificateOf(context);
+    const certificate = certificateOf();
     return certificate === undefined ? undefined : certificates.find(certificate);
   }
 

@@ -39,6 +39,7 @@ import type { Role } from './domain/user.ts';
 import type { CreateUserDeps } from './domain/users/create-user.ts';
 import { PageTokens } from './domain/users/page-tokens.ts';
 import type { UserDirectory } from './domain/users/user-directory.ts';
+import type { GatewayLimiter } from './limiter-client.ts';
 import { startAudit } from './parts/audit.ts';
 import { openDatabase } from './parts/database.ts';
 import { openDetection } from './parts/detection.ts';
@@ -94,6 +95,8 @@ export interface IdentityContext extends AsyncDisposable {
   readonly userAdmin: CreateUserDeps;
   readonly introspection: IntrospectDeps;
   readonly access: AccessDeps;
+  /** What requests that gateways ask about are counted by. */
+  readonly limiter: GatewayLimiter;
   readonly misconfigurations: MisconfigurationLog;
   readonly revocation: RevokeDeps;
   readonly revocationWatch: RevocationWatch;
@@ -282,6 +285,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     userAdmin: common,
     introspection,
     access: { introspection, accessRules },
+    limiter,
     misconfigurations: new MisconfigurationLog(logger),
     revocation: { unitOfWork, sessions, states, verifiedTokens, sessionPolicy, barrier, now },
     revocationWatch: revocations.watch,

@@ -1,6 +1,8 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
+import type { Check } from '../../clients/ratelimit/limiter.ts';
 import type { RateLimitClient } from '../../clients/ratelimit/rate-limit-client.ts';
+import type { CheckLimitResponse } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { RateLimiterUnavailable } from './domain/errors.ts';
 import type { LimitDecision, Limiter } from './domain/limiter.ts';
@@ -14,13 +16,26 @@ export interface LimiterClientOptions {
   readonly logger: Logger;
 }
 
+/** The limiter as identity asks it for gateways too, which pass on the whole decision. */
+export interface GatewayLimiter extends Limiter {
+  /**
+   * Undefined where the request goes on uncounted: limiting is off, or the limiter can't be asked and that is the policy.
+   *
+   * @throws RateLimiterUnavailable; ConnectError INVALID_ARGUMENT for a check that can't be made
+   */
+  decide(check: Check, signal?: AbortSignal): Promise<CheckLimitResponse | undefined>;
+}
+
 const ALLOWED: LimitDecision = { allowed: true, retryAfterMs: 0 };
 
 /** Lets everything pass: for deployments that switch limiting off. */
-export const unlimited: Limiter = { check: async () => ALLOWED };
+export const unlimited: GatewayLimiter = {
+  check: async () => ALLOWED,
+  decide: async () => undefined,
+};
 
 /** Asks the rate limiter over gRPC, as any backend would. */
-export class LimiterClient implements Limiter {
+export class LimiterClient implements GatewayLimiter {
   readonly #options: LimiterClientOptions;
 
   constructor(options: LimiterClientOptions) {
@@ -28,22 +43,30 @@ export class LimiterClient implements Limiter {
   }
 
   async check(endpoint: string, identifier: string, signal?: AbortSignal): Promise<LimitDecision> {
+    const decision = await this.#ask({ endpoint, identifier }, signal);
+    if (decision === undefined) return ALLOWED;
+    const { allowed, retryAfter } = decision;
+    return { allowed, retryAfterMs: retryAfter === undefined ? 0 : durationMs(retryAfter) };
+  }
+
+  async decide(check: Check, signal?: AbortSignal): Promise<CheckLimitResponse | undefined> {
+    return await this.#ask(check, signal, Code.InvalidArgument);
+  }
+
+  /** @param thrown the code of errors that are the asker's own */
+  async #ask(check: Check, signal?: AbortSignal, thrown?: Code): Promise<CheckLimitResponse | undefined> {
     const { client, timeoutMs, onUnavailable, logger } = this.#options;
     try {
-      const decision = await client.checkLimit(
-        { endpoint, identifier },
-        signal === undefined ? { timeoutMs } : { timeoutMs, signal },
-      );
-      const retryAfterMs = decision.retryAfter === undefined ? 0 : durationMs(decision.retryAfter);
-      return { allowed: decision.allowed, retryAfterMs };
+      return await client.checkLimit(check, signal === undefined ? { timeoutMs } : { timeoutMs, signal });
     } catch (error) {
       signal?.throwIfAborted();
-      const code = Code[ConnectError.from(error).code];
+      const { code } = ConnectError.from(error);
+      if (code === thrown) throw error;
       logger.error(
-        { err: error, endpoint, code, policy: onUnavailable },
+        { err: error, endpoint: check.endpoint, code: Code[code], policy: onUnavailable },
         'the rate limiter can not be asked',
       );
-      if (onUnavailable === 'allow') return ALLOWED;
+      if (onUnavailable === 'allow') return undefined;
       throw new RateLimiterUnavailable({ cause: error });
     }
   }

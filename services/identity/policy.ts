@@ -82,6 +82,8 @@ export const policy = new Policy({
     [`${TOKENS}/GetJwks`]: ANY_CALLER,
 
     [`${ENVOY}/Check`]: 'tokens.introspect',
+    'GET /forward-auth/nginx': 'tokens.introspect',
+    'GET /forward-auth/traefik': 'tokens.introspect',
 
     [`${SIGNING_KEYS}/ListSigningKeys`]: 'keys.admin',
     [`${SIGNING_KEYS}/RotateSigningKeys`]: 'keys.admin',

@@ -1,8 +1,10 @@
+import { forwardAuthRoutes } from '../../runtime/forward-auth/forward-auth-routes.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
 import { readConfig, settings } from './config.ts';
 import { createContext, JWKS_MAX_AGE_SECONDS } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
+import { authorize } from './forward-auth/authorize.ts';
 import { policy } from './policy.ts';
 import { rules, SERVICES, serviceTables } from './router.ts';
 
@@ -34,6 +36,7 @@ export async function startIdentity(
     callerKeyStore: context.callerKeyStore,
     health: SERVICES.map(({ typeName: name }) => ({ name, ready })),
     http: {
+      guardedRoutes: forwardAuthRoutes({ authorize: authorize(context), logger, errorDomain: ERROR_DOMAIN }),
       routes: {
         '/.well-known/jwks.json': {
           maxAgeSeconds: JWKS_MAX_AGE_SECONDS,
