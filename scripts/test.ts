@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LEAST_LINES_COVERED } from '../vitest.config.ts';
 import { ensureChromium } from './ensure-chromium.ts';
+import { ensureDockerCompose } from './ensure-docker-compose.ts';
 import { ensureRedis } from './ensure-redis.ts';
 import { driftedFiles } from './gen-drift.ts';
 import { breakingAgainstMain } from './proto-breaking.ts';
@@ -116,6 +117,7 @@ async function vitest(): Promise<Outcome> {
 try {
   await check('redis-server', async () => Boolean(await ensureRedis()));
   await check('chromium', async () => Boolean(await ensureChromium()));
+  await check('docker-compose', async () => Boolean(await ensureDockerCompose()));
   await check('types', () => succeeds('tsc', '-p', '.'));
   await check('lint and format', () => succeeds('biome', 'check', '.'));
   await check('contracts: lint', () => succeeds('buf', 'lint'));
