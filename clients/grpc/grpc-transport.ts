@@ -18,6 +18,7 @@ import { callError, canceled } from './call-error.ts';
 import { bearer, copyMetadata, type HeaderInit, requestMetadata } from './metadata.ts';
 import { StreamCall } from './stream-call.ts';
 import { type ClientTls, tlsCredentials } from './tls-credentials.ts';
+import { unreferencedSockets } from './unreferenced-sockets.ts';
 
 /** Where a gRPC service is and how to reach it. */
 export interface GrpcTransportOptions {
@@ -37,6 +38,11 @@ export interface GrpcTransportOptions {
   readonly defaultTimeoutMs?: number;
   /** The largest response message that is read, in bytes; a larger one is RESOURCE_EXHAUSTED. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
+  /**
+   * Whether an open call keeps the process alive, as Node's sockets do. Default: true. With false only its time-out does:
+   * for streams that mostly wait.
+   */
+  readonly keepsProcess?: boolean;
 }
 
 /** A connection to one gRPC service, for Connect's `createClient`. Disposed of, it lets running calls end. */
@@ -60,7 +66,8 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
   const authorization = options.apiKey === undefined ? undefined : bearer(options.apiKey);
   const unaryTimeoutMs = options.defaultTimeoutMs ?? 10_000;
   const { tls } = options;
-  const channel = tls === undefined ? credentials.createInsecure() : tlsCredentials(tls);
+  const open = tls === undefined ? credentials.createInsecure() : tlsCredentials(tls);
+  const channel = options.keepsProcess === false ? unreferencedSockets(open) : open;
   const serverName = tls === true ? undefined : tls?.serverName;
   const client = new Client(options.address, channel, {
     ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),

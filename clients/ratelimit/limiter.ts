@@ -24,8 +24,8 @@ export interface LimitAnswer {
   /** What the service said, or this process remembered of it; undefined where the service could not be asked. */
   readonly decision: CheckLimitResponse | undefined;
   /**
-   * Who answered: the service; this process, out of a denial that it remembers; or the policy for a service that can't be
-   * reached (`whenUnreachable`).
+   * Who answered: the service; this process, out of a denial that it remembers; or the policy for a service that
+   * can't be reached (`whenUnreachable`).
    */
   readonly answeredBy: 'service' | 'denial_cache' | 'policy';
 }
@@ -47,6 +47,7 @@ export type LimiterState = 'reachable' | 'unreachable';
  * the first of them and again whenever it was lost; those of one turn of the event loop share a message.
  */
 export interface Limiter extends Disposable {
+  /** As it was found last: a change of it is noticed by a check that fails, or by the probes that follow. */
   readonly state: LimiterState;
   /**
    * Counts one operation.
@@ -55,7 +56,12 @@ export interface Limiter extends Disposable {
    *   policy `throw` lets through where the service can't be reached; CANCELED where the signal was aborted
    */
   check(check: Check, options?: CheckOptions): Promise<LimitAnswer>;
-  /** Counts several: each by itself or, with `allOrNothing`, all or none. @throws as check() */
+  /**
+   * Counts several in one call: each by itself or, with `allOrNothing`, all or none. Where one of them is not good
+   * nothing is counted, and the error names it (`checks[3].endpoint`). Remembered denials are not looked at.
+   *
+   * @throws as check()
+   */
   checkAll(
     checks: readonly Check[],
     options?: CheckOptions & { readonly allOrNothing?: boolean },

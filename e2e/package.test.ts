@@ -1,0 +1,183 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../scripts/run-command.ts';
+import { startTestRateLimit, type TestService } from '../testing/services.ts';
+
+const run = promisify(execFile);
+const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+};
+
+/** Where everything of this file is. */
+let directory: string;
+/** The package as `npm pack` makes it. */
+let archive: string;
+let ratelimit: TestService;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'optix-package-'));
+  const { stdout } = await npm(ROOT, 'pack', '--json', '--pack-destination', directory);
+  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as { readonly filename: string }[];
+  archive = join(directory, packed?.filename ?? '');
+  ratelimit = await startTestRateLimit();
+}, 120_000);
+afterAll(async () => {
+  await ratelimit[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function npm(cwd: string, ...args: string[]) {
+  return run('npm', args, { cwd, env: { ...process.env, npm_config_update_notifier: 'false' } });
+}
+
+/** An empty project with these files, into which the package was installed, and whatever else is named. */
+async function project(name: string, files: Readonly<Record<string, string>>, ...packages: string[]) {
+  const folder = join(directory, name);
+  await mkdir(folder);
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module' }));
+  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
+  const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'];
+  await npm(folder, 'install', ...options, archive, ...packages);
+  return folder;
+}
+
+/** The version that this project's own tests use. */
+function sameVersion(name: string): string {
+  return `${name}@${MANIFEST.devDependencies[name]}`;
+}
+
+describe('the package that npm pack makes', () => {
+  it('is used from plain JavaScript, with nothing else installed', async () => {
+    const folder = await project('in-javascript', {
+      'main.js': `
+import { createLimiter } from 'optix/ratelimit';
+import { createTokenVerifier, TokenInvalid } from 'optix/identity';
+
+const limiter = createLimiter({ address: process.argv[2], whenUnreachable: 'throw' });
+const answers = [];
+for (let call = 0; call < 4; call += 1) {
+  const { allowed, decision } = await limiter.check({ endpoint: 'auth_register', identifier: 'user:js' });
+  answers.push([allowed, decision.remaining]);
+}
+limiter[Symbol.dispose]();
+const tokens = createTokenVerifier({ address: process.argv[2], issuer: 'i', audience: 'a' });
+const refusal = await tokens.verify('not a token').catch((error) => error);
+tokens[Symbol.dispose]();
+
+const loaded = {};
+for (const subpath of ${JSON.stringify(Object.keys(MANIFEST.exports))}) {
+  const names = Object.keys(await import('optix' + subpath.slice(1)));
+  loaded[subpath] = names.length > 0;
+}
+console.log(JSON.stringify({ answers, refused: refusal instanceof TokenInvalid, loaded }));
+`,
+    });
+    const { stdout } = await run(process.execPath, ['main.js', ratelimit.grpcAddress], { cwd: folder });
+    expect(JSON.parse(stdout)).toEqual({
+      answers: [
+        [true, 2],
+        [true, 1],
+        [true, 0],
+        [false, 0],
+      ],
+      refused: true,
+      loaded: Object.fromEntries(Object.keys(MANIFEST.exports).map((subpath) => [subpath, true])),
+    });
+  }, 180_000);
+
+  it('has types that a strict project compiles with, those of its frameworks too', async () => {
+    const frameworks = ['express', '@types/express', 'fastify', 'hono', '@types/node'].map(sameVersion);
+    const folder = await project(
+      'in-typescript',
+      {
+        'tsconfig.json': JSON.stringify({
+          compilerOptions: {
+            ...{ strict: true, module: 'nodenext', target: 'es2023', lib: ['es2024', 'esnext.disposable', 'dom'] },
+            ...{ types: ['node'], exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+            ...{ outDir: 'out', skipLibCheck: false },
+          },
+          include: ['main.ts'],
+        }),
+        'main.ts': `
+import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import { createTokenVerifier, type VerifiedToken } from 'optix/identity';
+import { authenticate, identityOf, requireIdentity } from 'optix/identity/express';
+import { authenticate as authenticateFastify } from 'optix/identity/fastify';
+import { authenticate as authenticateHono, type IdentityEnv } from 'optix/identity/hono';
+import { byIp, byUser, createLimiter, firstOf, type LimitAnswer } from 'optix/ratelimit';
+import { limitCalls } from 'optix/ratelimit/connect';
+import { limitRequests } from 'optix/ratelimit/express';
+import { limitRequests as limitFastify } from 'optix/ratelimit/fastify';
+import { limitCalls as limitGrpc } from 'optix/ratelimit/grpc';
+import { limitRequests as limitHono } from 'optix/ratelimit/hono';
+
+const address = process.argv[2] ?? '';
+using limiter = createLimiter({ address, whenUnreachable: 'deny' });
+using verifier = createTokenVerifier({ address, issuer: 'issuer', audience: 'audience' });
+
+const app = express();
+app.use(authenticate({ verifier, optional: true }));
+app.use(limitRequests({
+  limiter,
+  endpoint: 'auth_register',
+  key: firstOf(byUser((request) => identityOf(request)?.userId), byIp()),
+}));
+app.get('/', (_request, response) => { response.send('hello'); });
+app.get('/admin', requireIdentity({ roles: ['admin'] }), (request, response) => {
+  const who: VerifiedToken | undefined = identityOf(request);
+  response.send(who?.userId);
+});
+
+const other = fastify();
+other.addHook('onRequest', authenticateFastify({ verifier }));
+other.addHook('onRequest', limitFastify({ limiter, endpoint: 'orders', key: byIp() }));
+
+const third = new Hono<IdentityEnv>();
+third.use(authenticateHono({ verifier, optional: true }));
+third.use(limitHono<IdentityEnv>({ limiter, endpoint: 'orders', key: byIp() }));
+
+export const interceptors = [limitCalls({ limiter, endpoint: 'orders', key: byIp() })];
+export const grpcInterceptors = [limitGrpc({ limiter, endpoint: 'orders', key: byIp() })];
+
+const server = app.listen(0, '127.0.0.1');
+await new Promise((resolve) => server.once('listening', resolve));
+const bound = server.address();
+const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+const statuses: number[] = [];
+for (let call = 0; call < 4; call += 1) statuses.push((await fetch(\`http://127.0.0.1:\${port}/\`)).status);
+const answer: LimitAnswer = await limiter.check({ endpoint: 'orders', identifier: 'user:ts' });
+console.log(JSON.stringify({ statuses, allowed: answer.allowed }));
+server.close();
+server.closeAllConnections();
+`,
+      },
+      ...frameworks,
+    );
+    const compiled = await run(process.execPath, [
+      join(ROOT, 'node_modules/typescript/bin/tsc'),
+      '-p',
+      folder,
+    ])
+      .then(() => '')
+      .catch((error: { readonly stdout: string }) => error.stdout);
+    expect(compiled).toBe('');
+    const main = join(folder, 'out/main.js');
+    const { stdout } = await run(process.execPath, [main, ratelimit.grpcAddress], { cwd: folder });
+    expect(JSON.parse(stdout)).toEqual({ statuses: [200, 200, 200, 429], allowed: true });
+  }, 180_000);
+
+  it('holds nothing but what was built, and no test', async () => {
+    const { stdout } = await run('tar', ['-tzf', archive]);
+    const files = stdout.trim().split('\n');
+    const other = files.filter((file) => !/^package\/dist\/(clients|gen)\/.*\.(js|d\.ts)$/.test(file));
+    expect(other.sort()).toEqual(['package/LICENSE', 'package/README.md', 'package/package.json']);
+    expect(files.filter((file) => /\.test\.|testing/.test(file))).toEqual([]);
+  });
+});
