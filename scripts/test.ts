@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { LEAST_LINES_COVERED } from '../vitest.config.ts';
 import { ensureChromium } from './ensure-chromium.ts';
 import { ensureDockerCompose } from './ensure-docker-compose.ts';
+import { ensureGateways } from './ensure-gateways.ts';
 import { ensureRedis } from './ensure-redis.ts';
 import { driftedFiles } from './gen-drift.ts';
 import { breakingAgainstMain } from './proto-breaking.ts';
@@ -118,6 +119,10 @@ try {
   await check('redis-server', async () => Boolean(await ensureRedis()));
   await check('chromium', async () => Boolean(await ensureChromium()));
   await check('docker-compose', async () => Boolean(await ensureDockerCompose()));
+  await check('gateways', async () => {
+    await ensureGateways();
+    return true;
+  });
   await check('types', () => succeeds('tsc', '-p', '.'));
   await check('lint and format', () => succeeds('biome', 'check', '.'));
   await check('contracts: lint', () => succeeds('buf', 'lint'));
