@@ -42,3 +42,15 @@ it('keeps as many keys of limits, then counts all others together', async () => 
   expect(Object.keys(hits)).toHaveLength(2_001);
   expect(hits).toMatchObject({ other: 2 });
 });
+
+it('counts a key of more than 512 characters by limit, and writes any characters so that they can be read', async () => {
+  const metrics = new Metrics();
+  const statistics = new EnvoyStatistics(metrics);
+  const world = new EnvoyWorld([descriptorOf('ip', { ...limits(10), detailedMetric: true })], { statistics });
+  await world.ask(asking(`ip=${'x'.repeat(4_000)}`));
+  await world.ask(asking('ip="\n\\\u0000{}'));
+  expect(Object.keys(await values(metrics, 'total_hits'))).toEqual(['edge.ip', 'edge.ip_"\n\\\u0000{}']);
+  const lines = (await metrics.registry.metrics()).split('\n').filter((line) => line.includes('total_hits{'));
+  expect(lines).toHaveLength(2);
+  expect(lines[1]).toContain('key="edge.ip_\\"\\n\\\\\u0000{}"');
+});

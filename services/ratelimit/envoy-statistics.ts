@@ -8,13 +8,16 @@ import type { DescriptorStatus } from './domain/envoy/should-limit-status.ts';
 const NEAR = 0.8;
 /** Keys that hold what requests bring, and as many without. */
 const MAX_KEYS = 1_000;
+/** Of a key, in UTF-16 units: each is in memory, and in every scrape five times. */
+const MAX_KEY_LENGTH = 512;
 
 type Name = 'total_hits' | 'over_limit' | 'near_limit' | 'within_limit' | 'shadow_mode';
 
 /**
  * Counts hits by limit, under the names that the reference implementation's statistics have in Prometheus. The label
  * `key` is the domain and the limit's keys and values. Beyond {@link MAX_KEYS} of them a limit counts under its key
- * without what requests bring, and beyond as many of those under `other`: nobody can fill the memory with values.
+ * without what requests bring, and beyond as many of those under `other`; so does one of more than
+ * {@link MAX_KEY_LENGTH} characters. Nobody can fill the memory with values.
  */
 export class EnvoyStatistics implements HitStatistics {
   readonly #counters: Readonly<Record<Name, Counter<'key'>>>;
@@ -62,6 +65,7 @@ export class EnvoyStatistics implements HitStatistics {
 }
 
 function isKept(keys: Set<string>, key: string): boolean {
+  if (key.length > MAX_KEY_LENGTH) return false;
   if (keys.has(key)) return true;
   if (keys.size >= MAX_KEYS) return false;
   keys.add(key);

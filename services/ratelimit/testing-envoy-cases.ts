@@ -209,6 +209,8 @@ export const CASES: readonly Case[] = [
       [{ of: ['address=$\u0000\n{}%'] }, 'OK: OK 1'],
       [{ hits: 2, of: [`address=$${'x'.repeat(4_000)}`] }, 'OK: OK 0'],
       [{ of: [`address=$${'x'.repeat(3_999)}y`] }, 'OK: OK 1'],
+      [{ hits: 2, of: [`address=$${'x'.repeat(100_000)}`] }, 'OK: OK 0'],
+      [{ of: [`address=$${'x'.repeat(100_000)}`] }, 'OVER: OVER 0'],
       [{ of: ['address='] }, 'OK: OK 1'],
     ],
   },

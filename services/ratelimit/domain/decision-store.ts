@@ -24,6 +24,7 @@ export interface DecisionStore {
     id: string,
     parts: readonly Taken[],
     source: VerdictSource,
+    oneOff?: boolean,
   ): Promise<readonly number[]> | readonly number[];
   /** As {@link LimitStore.renew}. @throws StoreAway */
   renew(
@@ -51,8 +52,13 @@ export class DirectStore implements DecisionStore {
       : { source, states };
   }
 
-  refund(id: string, parts: readonly Taken[]): Promise<readonly number[]> | readonly number[] {
-    return this.#store.refund(id, parts);
+  refund(
+    id: string,
+    parts: readonly Taken[],
+    _source?: VerdictSource,
+    oneOff?: boolean,
+  ): Promise<readonly number[]> | readonly number[] {
+    return this.#store.refund(id, parts, oneOff);
   }
 
   renew(id: string, parts: readonly Taken[]): Promise<readonly number[]> | readonly number[] {

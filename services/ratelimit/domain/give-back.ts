@@ -71,7 +71,7 @@ export class GiveBack {
           throw new StoreAway('nothing is counted');
         const { resetMicros } = states[0] as LimitState;
         const part = { key, limit, cost: Math.min(units - given, limit.burst), resetMicros };
-        const [back = 0] = await this.#store.refund(newReceiptId(), [part], source);
+        const [back = 0] = await this.#store.refund(newReceiptId(), [part], source, true);
         if (back === 0) break;
         given += back;
       }

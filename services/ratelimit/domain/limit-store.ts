@@ -54,9 +54,15 @@ export interface LimitStore {
    * Gives back what was taken under `id`, once: a second time changes nothing. Never leaves a key with more room than
    * if it had not been taken at all; units that have run out meanwhile are not given back. `id` names the leases too.
    *
+   * @param oneOff whether whoever took it gives it back at once, and never again: then the id need not be remembered.
+   *   Default: false.
    * @returns units given back, of each part in order.
    */
-  refund(id: string, parts: readonly Taken[]): Promise<readonly number[]> | readonly number[];
+  refund(
+    id: string,
+    parts: readonly Taken[],
+    oneOff?: boolean,
+  ): Promise<readonly number[]> | readonly number[];
   /**
    * Lets the leases of `id` last for a whole window from now.
    *

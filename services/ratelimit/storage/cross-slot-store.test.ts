@@ -173,6 +173,19 @@ describe('CrossSlotStore', () => {
     expect(await store.reset(terms.map(({ key }) => key))).toBe(2);
   });
 
+  it('leaves nothing in the store of an ask that was denied, but for a moment', async () => {
+    const { user, address } = keys();
+    const day = { algorithm: 'FIXED_WINDOW', windowMicros: 86_400_000_000, limit: 1 } as const;
+    const [first, full] = [termOf('FAIL_OPEN', user, day), termOf('FAIL_OPEN', address, day)];
+    await storeOver().decide(askFor([full]));
+    await storeOver().decide(askFor([first, full]));
+    const { admin } = await cluster.ownerOf(keySlot(user));
+    const markers = await admin.keys('ratelimit:{*}@*');
+    const here = markers.filter((key) => keySlot(key) === keySlot(user));
+    expect(here).toHaveLength(1);
+    expect(await admin.pttl(here[0] ?? '')).toBeLessThanOrEqual(1_000);
+  });
+
   it('gives the worst source, and gives back where one part was refused for want of Redis', async () => {
     const { user, address } = keys();
     const inner = new DirectStore(redis);

@@ -69,8 +69,15 @@ export class CrossSlotStore implements DecisionStore {
   }
 
   /** Each slot gives back once. Where several calls race, each may so give back a part of what was taken. */
-  async refund(id: string, parts: readonly Taken[], source: VerdictSource): Promise<readonly number[]> {
-    return await eachSlot(parts, this.#slotOfPart, (_, group) => this.#store.refund(id, group, source));
+  async refund(
+    id: string,
+    parts: readonly Taken[],
+    source: VerdictSource,
+    oneOff = false,
+  ): Promise<readonly number[]> {
+    return await eachSlot(parts, this.#slotOfPart, (_, group) =>
+      this.#store.refund(id, group, source, oneOff),
+    );
   }
 
   async renew(id: string, parts: readonly Taken[], source: VerdictSource): Promise<readonly number[]> {
@@ -140,7 +147,7 @@ export class CrossSlotStore implements DecisionStore {
   async #giveBack(id: string, { parts, source, places }: TakenGroup, states: LimitState[]): Promise<void> {
     if (source === 'FALLBACK_OPEN') return;
     try {
-      const units = await this.#store.refund(id, parts, source);
+      const units = await this.#store.refund(id, parts, source, true);
       this.#onGivenBack(parts.map(({ key }) => key));
       for (const [at, place] of places.entries()) {
         const state = states[place] as LimitState;

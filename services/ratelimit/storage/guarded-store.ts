@@ -121,12 +121,19 @@ export class GuardedStore implements DecisionStore, Disposable {
    *
    * @throws StoreAway also for leases that were taken locally, where Redis may know of them and can't be asked.
    */
-  async refund(id: string, parts: readonly Taken[], source: VerdictSource): Promise<readonly number[]> {
-    if (source !== 'FALLBACK_LOCAL') return await this.#ask(parts, () => this.#redis.refund(id, parts));
-    const { units, owed } = this.#local.refund(id, parts);
+  async refund(
+    id: string,
+    parts: readonly Taken[],
+    source: VerdictSource,
+    oneOff = false,
+  ): Promise<readonly number[]> {
+    if (source !== 'FALLBACK_LOCAL') {
+      return await this.#ask(parts, () => this.#redis.refund(id, parts, oneOff));
+    }
+    const { units, owed } = this.#local.refund(id, parts, oneOff);
     const settled = parts.filter((part, at) => isLease(part) && owed[at] === 0);
     if (settled.length === 0) return units;
-    const given = await this.#ask(settled, () => this.#redis.refund(id, settled));
+    const given = await this.#ask(settled, () => this.#redis.refund(id, settled, oneOff));
     return parts.map((part, at) => Math.max(units[at] ?? 0, given[settled.indexOf(part)] ?? 0));
   }
 

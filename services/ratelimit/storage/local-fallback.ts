@@ -73,9 +73,13 @@ export class LocalFallback implements Disposable {
    *
    * @returns units given back to the local count of each part, and how many of them were still owed.
    */
-  refund(id: string, parts: readonly Taken[]): { units: readonly number[]; owed: readonly number[] } {
+  refund(
+    id: string,
+    parts: readonly Taken[],
+    oneOff = false,
+  ): { units: readonly number[]; owed: readonly number[] } {
     return this.#atOneTime(() => {
-      const units = this.#store.refund(id, this.#shares(parts));
+      const units = this.#store.refund(id, this.#shares(parts), oneOff);
       const owed = parts.map((part, at) => ((units[at] ?? 0) > 0 ? this.debts.refund(part, id) : 0));
       return { units, owed };
     });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { epochMicros } from '../domain/clock.ts';
-
+import { DirectStore } from '../domain/decision-store.ts';
 import type { LimitState } from '../domain/limit-store.ts';
+import { Limiter } from '../domain/limiter.ts';
+import { rulesOf } from '../domain/testing-decisions.ts';
 import { limitOf } from '../domain/testing-limit.ts';
 import { MemoryStore } from './memory-store.ts';
 
@@ -185,6 +187,24 @@ describe('MemoryStore', () => {
     time.now += SECOND;
     const again = take(store, 'a', 9, 9, SECOND);
     expect(store.refund('3', [{ key: 'a', limit, cost: 1, resetMicros: again.resetMicros }])).toEqual([1]);
+  });
+
+  it('need not remember what is given back at once and never again: of that there may be any number', async () => {
+    const { time, store } = storeAt(T, 1);
+    using _ = store;
+    const year = 365 * 86_400 * SECOND;
+    const rules = rulesOf({
+      yearly: { limits: [{ algorithm: 'FIXED_WINDOW', limit: 9, windowMicros: year }] },
+    });
+    const limiter = new Limiter({ rules: () => rules, store: new DirectStore(store), enabled: true });
+    const { rule } = rules.ruleFor('yearly');
+    const limit = limitOf({ algorithm: 'FIXED_WINDOW', limit: 9, windowMicros: year });
+    const term = { key: 'a', limit, cost: 9, rule, endpoint: 'yearly', identifier: 'a' };
+    await limiter.askTerms([term], false);
+    for (let back = 1; back <= 9; back += 1) expect(await limiter.giveBackNewest(term, 1)).toBe(1);
+    expect(await limiter.giveBackNewest(term, 1)).toBe(0);
+    time.now += year;
+    expect((await limiter.askTerms([term], false)).states).toMatchObject([{ allowed: true }]);
   });
 
   it('remembers no id for ever, whatever time a receipt names', () => {

@@ -57,10 +57,12 @@ export class MemoryStore implements LimitStore, Disposable {
     return states;
   }
 
-  refund(id: string, parts: readonly Taken[]): number[] {
+  refund(id: string, parts: readonly Taken[], oneOff = false): number[] {
     const now = this.#clock();
-    const last = Math.max(...parts.map((part) => this.#lastEnd(part, now)));
-    if (last <= now || !this.#refunded.spend(id, now, last)) return parts.map(() => 0);
+    if (!oneOff) {
+      const last = Math.max(...parts.map((part) => this.#lastEnd(part, now)));
+      if (last <= now || !this.#refunded.spend(id, now, last)) return parts.map(() => 0);
+    }
     return parts.map(
       ({ key, limit, cost, resetMicros }) =>
         this.#models.get(key)?.refund(now, cost, resetMicros, limit, id) ?? 0,

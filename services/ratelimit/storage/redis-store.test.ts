@@ -7,6 +7,8 @@ import { KeyUnusable } from './store-errors.ts';
 import { connectedStore, inspect, killRedis, take } from './testing-redis.ts';
 import { askFor, MINUTE_MICROS as MINUTE, termOf } from './testing-terms.ts';
 
+const DAY = 86_400_000_000;
+
 let server: RedisServer;
 let target: RedisTarget;
 
@@ -161,6 +163,17 @@ describe('RedisStore', () => {
     const [marker = ''] = await redis.keys('*@op-1');
     expect(await redis.pttl(marker)).toBeGreaterThan(59_000);
     expect(await redis.pttl(marker)).toBeLessThanOrEqual(61_000);
+  });
+
+  it('remembers for a second alone what is given back at once and never again', async () => {
+    await using store = await connectedStore(target);
+    const term = termOf('FAIL_OPEN', 'undone:{u}~f', { algorithm: 'FIXED_WINDOW', windowMicros: 365 * DAY });
+    const [state] = await store.decide(askFor([term]));
+    const part = { ...term, resetMicros: state?.resetMicros ?? 0 };
+    expect(await store.refund('op-u', [part], true)).toEqual([1]);
+    await using redis = inspect(server.url);
+    const [marker = ''] = await redis.keys('*@op-u');
+    expect(await redis.pttl(marker)).toBeLessThanOrEqual(1_000);
   });
 
   it('gives back once also where the first part is gone meanwhile, as by an edit of its rule', async () => {

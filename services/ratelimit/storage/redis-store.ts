@@ -105,7 +105,7 @@ export class RedisStore implements LimitStore, AsyncDisposable {
     });
   }
 
-  async refund(id: string, parts: readonly Taken[]): Promise<readonly number[]> {
+  async refund(id: string, parts: readonly Taken[], oneOff = false): Promise<readonly number[]> {
     this.#sendWaiting();
     return await eachSlot(parts, this.#slotOf, async (slot, group) => {
       // Of no part: which of them there still are can change between two refunds, by an edit of the rules. Shadows alone
@@ -114,7 +114,7 @@ export class RedisStore implements LimitStore, AsyncDisposable {
       const marker = `ratelimit:{${tagIn(slot)}}@${id}${shadow}`;
       const values = group.flatMap(({ limit, cost, resetMicros }) => [limitSpec(limit), cost, resetMicros]);
       const keys = [marker, ...group.map(({ key }) => key)];
-      const longest = Math.max(...group.map(({ limit }) => lifetimeMs(limit)));
+      const longest = oneOff ? 0 : Math.max(...group.map(({ limit }) => lifetimeMs(limit)));
       return numbers(await this.#calls.run(slot, scriptCall(REFUND, keys, [id, longest + 1_000, ...values])));
     });
   }

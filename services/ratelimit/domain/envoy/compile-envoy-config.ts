@@ -19,7 +19,7 @@ export function compileEnvoyConfig(
   for (const { domain, descriptors } of definitions) {
     const level = domains.get(domain) ?? new Level();
     domains.set(domain, level);
-    level.add(descriptors, { statKey: domain, statParts: [], sharedPatterns: [] }, onStoreFailure);
+    level.add(descriptors, { onStoreFailure, statKey: domain, statParts: [], sharedPatterns: [] });
   }
   return Object.freeze({
     domains: Object.freeze([...domains.keys()]),

@@ -17,8 +17,9 @@ export interface EnvoyFault {
 
 /** The bounds of a request are the same: what is beyond them could never match. */
 const MAX_NAME_BYTES = 256;
-const MAX_VALUE_BYTES = 4_096;
 const MAX_DEPTH = 32;
+/** Of a value: far beyond what anybody writes down. */
+const MAX_VALUE_BYTES = 4_096;
 /** Of one list: patterns of one key are tried one by one. */
 const MAX_PATTERNS = 1_000;
 const UNITS = Object.keys(ENVOY_UNIT_MICROS).join(', ').toLowerCase();

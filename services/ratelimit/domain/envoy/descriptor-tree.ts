@@ -15,18 +15,50 @@ export interface Leaf {
   readonly sharedPatterns: readonly (string | undefined)[] | undefined;
 }
 
-/** What an entry matched. */
-export interface Node {
-  readonly leaf: Leaf | undefined;
-  /** What the next entry can match. */
-  readonly next: Level | undefined;
-}
-
 /** The way from a domain to a node. */
 export interface Way {
+  readonly onStoreFailure: StoreFailurePolicy;
   readonly statKey: string;
   readonly statParts: readonly (string | undefined)[];
   readonly sharedPatterns: readonly (string | undefined)[];
+}
+
+/**
+ * What an entry matched. What follows from its definition is made when it is first asked for: of 40,000 limits that a
+ * reload brings at once it would hold up checks by 100 ms.
+ */
+export class Node {
+  readonly #descriptor: EnvoyDescriptorDefinition;
+  readonly #from: Way;
+  #way: Way | undefined;
+  #leaf: Leaf | undefined;
+  #next: Level | undefined;
+
+  constructor(descriptor: EnvoyDescriptorDefinition, from: Way) {
+    this.#descriptor = descriptor;
+    this.#from = from;
+  }
+
+  get leaf(): Leaf | undefined {
+    const { rateLimit } = this.#descriptor;
+    this.#leaf ??= rateLimit && leafOf(this.#descriptor, rateLimit, this.#wayHere());
+    return this.#leaf;
+  }
+
+  /** What the next entry can match. */
+  get next(): Level | undefined {
+    const { descriptors } = this.#descriptor;
+    if (this.#next === undefined && descriptors.length > 0) {
+      this.#next = new Level();
+      this.#next.add(descriptors, this.#wayHere());
+    }
+    return this.#next;
+  }
+
+  #wayHere(): Way {
+    this.#way ??= wayTo(this.#descriptor, this.#from);
+    return this.#way;
+  }
 }
 
 /** The nodes of one key. */
@@ -44,10 +76,10 @@ export class Level {
   readonly #choices = new Map<string, Choices>();
 
   /** @param descriptors checked: none is there twice */
-  add(descriptors: readonly EnvoyDescriptorDefinition[], way: Way, onStoreFailure: StoreFailurePolicy): void {
+  add(descriptors: readonly EnvoyDescriptorDefinition[], way: Way): void {
     for (const descriptor of descriptors) {
       const { key, value } = descriptor;
-      const node = nodeOf(descriptor, way, onStoreFailure);
+      const node = new Node(descriptor, way);
       const choices = this.#choices.get(key) ?? noChoices();
       this.#choices.set(key, choices);
       if (value === '') choices.other = node;
@@ -73,30 +105,24 @@ function noChoices(): Choices {
   return { values: new Map(), patterns: [], other: undefined };
 }
 
-function nodeOf(descriptor: EnvoyDescriptorDefinition, from: Way, onStoreFailure: StoreFailurePolicy): Node {
-  const { key, value, rateLimit, descriptors } = descriptor;
+function wayTo(descriptor: EnvoyDescriptorDefinition, from: Way): Way {
+  const { key, value } = descriptor;
   const part = statKeyPart(key, value);
   const shared = descriptor.shareThreshold ? value : undefined;
   // A pattern that is shared stays: its values are one to whoever counts.
   const isOfRequest = descriptor.valueToMetric && shared === undefined && (value === '' || isPattern(value));
-  const way: Way = {
+  return {
+    onStoreFailure: from.onStoreFailure,
     statKey: `${from.statKey}.${part}`,
     statParts: [...from.statParts, isOfRequest ? undefined : part],
     sharedPatterns: [...from.sharedPatterns, shared],
   };
-  let next: Level | undefined;
-  if (descriptors.length > 0) {
-    next = new Level();
-    next.add(descriptors, way, onStoreFailure);
-  }
-  return { leaf: rateLimit && leafOf(descriptor, rateLimit, way, onStoreFailure), next };
 }
 
 function leafOf(
   descriptor: EnvoyDescriptorDefinition,
   { name, replaces, ...written }: EnvoyLimitDefinition,
-  { statKey, statParts, sharedPatterns }: Way,
-  onStoreFailure: StoreFailurePolicy,
+  { onStoreFailure, statKey, statParts, sharedPatterns }: Way,
 ): Leaf {
   const parts = descriptor.detailedMetric
     ? statParts.map((part, depth) => (sharedPatterns[depth] === undefined ? undefined : part))

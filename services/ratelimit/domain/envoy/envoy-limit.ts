@@ -27,17 +27,9 @@ export function rateQuota(
   unit: EnvoyUnit,
   onStoreFailure: StoreFailurePolicy,
 ): EnvoyQuota {
-  let made: Rule | undefined;
-  return Object.freeze({
-    kind: 'RATE',
-    requestsPerUnit,
-    unit,
-    // Made when it is first asked for: those of a new configuration of 40,000 limits would hold up checks by another 100 ms.
-    get rule() {
-      if (requestsPerUnit > 0) made ??= ruleOf(ruleNameOf(statKey), requestsPerUnit, unit, onStoreFailure);
-      return made;
-    },
-  });
+  const rule =
+    requestsPerUnit > 0 ? ruleOf(ruleNameOf(statKey), requestsPerUnit, unit, onStoreFailure) : undefined;
+  return Object.freeze({ kind: 'RATE', requestsPerUnit, unit, rule });
 }
 
 const overrides = new Map<string, EnvoyLimit>();

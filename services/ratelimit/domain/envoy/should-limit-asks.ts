@@ -48,7 +48,8 @@ export async function askTogether(
   const needed = new Map<string, number>();
   for (const { terms, descriptor } of plans) {
     for (const term of terms) {
-      byKey.set(term.key, term);
+      // A limit that the caller brings shares its key with the configured one: the stricter of them has to have room.
+      if (!isLooser(term, byKey.get(term.key))) byKey.set(term.key, term);
       needed.set(term.key, (needed.get(term.key) ?? 0) + descriptor.hits);
     }
   }
@@ -65,8 +66,14 @@ export async function askTogether(
   for (const [at, term] of terms.entries()) {
     told.set(term.key, refused(states[at] as LimitState, term, needed.get(term.key) as number));
   }
+  const taken = !isOver && !tooMuch && isAllowed(terms, states);
+  const looser = plans.flatMap((plan) => plan.terms.filter((term) => isLooser(term, byKey.get(term.key))));
+  const looks = looser.map(async (term) => {
+    return [term, await seen(limiter, term, needed.get(term.key) as number, taken)] as const;
+  });
+  const ofLooser = new Map(await Promise.all(looks));
   const verdicts = plans.map((plan) => {
-    const own = plan.terms.map(({ key }) => told.get(key) as LimitState);
+    const own = plan.terms.map((term) => ofLooser.get(term) ?? (told.get(term.key) as LimitState));
     return { source, states: own, over: !isAllowed(plan.terms, own) };
   });
   if (!isOver && verdicts.every(({ over }) => !over)) return verdicts;
@@ -77,6 +84,17 @@ export async function askTogether(
       return { ...verdict, states: await takeLeft(limiter, plan, verdict.states) };
     }),
   );
+}
+
+function isLooser({ limit }: CheckTerm, other: CheckTerm | undefined): boolean {
+  return other !== undefined && limit.burst > other.limit.burst;
+}
+
+/** What a limit says after a stricter one of its key was asked for so many units. */
+async function seen(limiter: Asked, term: CheckTerm, units: number, taken: boolean): Promise<LimitState> {
+  const cost = taken || neverHasRoom(term, units) ? 1 : units;
+  const [state] = (await limiter.askTerms([{ ...term, cost }], true)).states;
+  return taken ? { ...(state as LimitState), allowed: true } : refused(state as LimitState, term, units);
 }
 
 /** What a limit says to more than it ever has: it was asked for less. */

@@ -62,6 +62,28 @@ describe('quota mode', () => {
     expect(overs).toEqual([false, false, false, true]);
   });
 
+  it('knows a backend and its model in any order of the entries', async () => {
+    const [backend, model] = ['backend_name', 'model_name_override'];
+    const world = new EnvoyWorld([
+      descriptorOf(backend, { descriptors: [quota(model, 1)] }),
+      descriptorOf(model, { descriptors: [quota(backend, 9)] }),
+    ]);
+    const pairs = [`${backend}=a`, `${model}=m`] as const;
+    const all = [pairs, pairs.toReversed()].map((each) => asking('', { entries: entriesOf(...each) }));
+    expect((await world.ask(...all)).over).toBe(false);
+    expect((await world.ask(...all)).over).toBe(true);
+  });
+
+  it('does not count a limit without an end as a quota, and one in shadow mode as one that is never used up', async () => {
+    const world = new EnvoyWorld([
+      quota('a', 0),
+      descriptorOf('endless', { rateLimit: { unlimited: true }, quotaMode: true }),
+      descriptorOf('trial', { ...rate(0), quotaMode: true, shadowMode: true }),
+    ]);
+    expect((await world.ask(asking('a=1'), asking('endless=1'))).over).toBe(true);
+    expect((await world.ask(asking('a=1'), asking('trial=1'))).over).toBe(false);
+  });
+
   it('does not let a request pass that an enforced limit stops', async () => {
     const world = new EnvoyWorld([quota('a', 5), descriptorOf('ip', rate(0))]);
     expect((await world.ask(asking('a=1'), asking('ip=1'))).over).toBe(true);

@@ -43,9 +43,13 @@ export function planDescriptors(sources: PlanSources, request: EnvoyRequest): re
   const replaced = new Set(matches.flatMap((match) => match?.limit.replaces ?? []));
   return descriptors.map((descriptor, index) => {
     const match = matches[index];
-    const holds = match !== undefined && (match.limit.name === '' || !replaced.has(match.limit.name));
-    return planDescriptor(sources.rules, domain, descriptor, holds ? match : undefined);
+    return planDescriptor(sources.rules, domain, descriptor, isReplaced(match, replaced) ? undefined : match);
   });
+}
+
+/** There is nothing to replace of a limit without an end. */
+function isReplaced(match: EnvoyMatch | undefined, replaced: ReadonlySet<string>): boolean {
+  return match !== undefined && match.limit.quota.kind !== 'UNLIMITED' && replaced.has(match.limit.name);
 }
 
 /** Whether a limit never has room for what is asked of it. */
@@ -64,7 +68,7 @@ function matchOf(
   { entries, override }: EnvoyDescriptor,
 ): EnvoyMatch | undefined {
   if (override === undefined) return config.match(domain, entries);
-  if (!config.domains.includes(domain)) return undefined;
+  if (entries.length === 0 || !config.domains.includes(domain)) return undefined;
   return {
     limit: overrideLimit(override.requestsPerUnit, override.unit, onStoreFailure),
     identifier: envoyIdentifier(entries),

@@ -182,6 +182,26 @@ describe('several descriptors', () => {
     expect(await world.left('path=/')).toEqual([1]);
   });
 
+  it.each([[['own', 'brought']], [['brought', 'own']]])(
+    'of one key with several limits have to keep the strictest: %s',
+    async (order) => {
+      const world = new EnvoyWorld([descriptorOf('ip', rate(2))]);
+      const both = {
+        own: asking('ip=1'),
+        brought: asking('ip=1', { override: { requestsPerUnit: 10, unit: 'MINUTE' } }),
+      };
+      const all = order.map((name) => both[name as keyof typeof both]);
+      const told = async () => {
+        const { over, statuses } = await world.ask(...all);
+        const of = Object.fromEntries(statuses.map((each, at) => [order[at], [each.over, each.remaining]]));
+        return { over, ...of };
+      };
+      expect(await told()).toEqual({ over: false, own: [false, 0], brought: [false, 8] });
+      expect(await told()).toEqual({ over: true, own: [true, 0], brought: [false, 8] });
+      expect(await world.left('ip=1')).toEqual([0]);
+    },
+  );
+
   it('are asked for in one turn', async () => {
     const shadow = descriptorOf('shadow', { ...rate(3), shadowMode: true });
     const world = new EnvoyWorld([...both, shadow]);
@@ -207,6 +227,15 @@ describe('several descriptors', () => {
     expect((await world.ask(asking('ip=1'), asking('staff=1'))).statuses[0]).toMatchObject(none);
     expect(await world.left('ip=1')).toEqual([1]);
   });
+});
+
+it('is not replaced where it has no end', async () => {
+  const world = new EnvoyWorld([
+    descriptorOf('ip', { rateLimit: { unlimited: true, name: 'old' } }),
+    descriptorOf('user', rate(2, 'MINUTE', { replaces: ['old'] })),
+  ]);
+  const { statuses } = await world.ask(asking('ip=1'), asking('user=1'));
+  expect(statuses).toMatchObject([{ remaining: UNLIMITED }, { remaining: 1 }]);
 });
 
 describe('those who look on', () => {

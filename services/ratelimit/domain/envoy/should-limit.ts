@@ -75,35 +75,33 @@ export class ShouldLimit {
 
   async #ask(plans: readonly DescriptorPlan[]): Promise<readonly (DescriptorVerdict | undefined)[]> {
     const { limiter } = this.#options;
-    const alone: Promise<DescriptorVerdict>[] = [];
+    const asked = new Map<DescriptorPlan, Promise<DescriptorVerdict>>();
     const looks: Promise<DescriptorVerdict>[] = [];
     const together: DescriptorPlan[] = [];
     let isOver = false;
-    const asked = plans.map((plan) => {
-      const { descriptor, mode, terms, match } = plan;
-      if (terms.length === 0) {
-        if (mode === 'ENFORCED' && !descriptor.givesBack) isOver ||= isClosed(match);
-        return undefined;
-      }
-      if (descriptor.givesBack) return kept(alone, this.#giveBack(plan));
-      const look = descriptor.hits === 0;
-      if (mode !== 'ENFORCED') return kept(alone, askAlone(limiter, plan, look));
-      if (look) return kept(looks, askAlone(limiter, plan, true));
-      together.push(plan);
-      return plan;
-    });
     // The store sends what is asked in one turn in one call.
+    for (const plan of plans) {
+      const { givesBack, hits } = plan.descriptor;
+      if (plan.terms.length === 0) {
+        isOver ||= plan.mode === 'ENFORCED' && !givesBack && isClosed(plan.match);
+      } else if (givesBack) asked.set(plan, this.#giveBack(plan));
+      else if (plan.mode !== 'ENFORCED') asked.set(plan, askAlone(limiter, plan, hits === 0));
+      else if (hits > 0) together.push(plan);
+      else {
+        const look = askAlone(limiter, plan, true);
+        asked.set(plan, look);
+        looks.push(look);
+      }
+    }
     if (looks.length > 0) {
-      await Promise.all([...looks, ...alone]);
+      await Promise.all(asked.values());
       for (const { over } of await Promise.all(looks)) isOver ||= over;
     }
     const [taken] = await Promise.all([
       together.length === 0 ? [] : askTogether(limiter, together, isOver),
-      ...alone,
+      ...asked.values(),
     ]);
-    return await Promise.all(
-      asked.map((each) => (each !== undefined && 'terms' in each ? taken[together.indexOf(each)] : each)),
-    );
+    return await Promise.all(plans.map((plan) => asked.get(plan) ?? taken[together.indexOf(plan)]));
   }
 
   async #giveBack({ terms, descriptor }: DescriptorPlan): Promise<DescriptorVerdict> {
@@ -128,11 +126,6 @@ export class ShouldLimit {
     const stops = plan.mode === 'ENFORCED' || (plan.mode === 'QUOTA' && quotaOver);
     this.#options.limiter.show(plan.check, decision.allowed || stops ? decision : asShadow(decision));
   }
-}
-
-function kept<T>(list: T[], item: T): T {
-  list.push(item);
-  return item;
 }
 
 /** A denial that stops nobody. */

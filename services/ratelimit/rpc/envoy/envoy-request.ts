@@ -13,7 +13,6 @@ const MAX_DOMAIN_BYTES = 256;
 const MAX_DESCRIPTORS = 64;
 const MAX_ENTRIES = 32;
 const MAX_KEY_BYTES = 256;
-const MAX_VALUE_BYTES = 4_096;
 const MAX_HITS = 4_294_967_295;
 
 type Request = MessageShape<typeof RateLimitRequestSchema>;
@@ -28,7 +27,10 @@ const UNITS: Readonly<Partial<Record<RateLimitUnit, EnvoyUnit>>> = {
   [RateLimitUnit.YEAR]: 'YEAR',
 };
 
-/** Bounds of a request. Values may hold any characters: they come from whoever sends requests to Envoy. */
+/**
+ * Bounds of a request. Values may hold any characters and have any length: they come from whoever sends requests to
+ * Envoy, which by default lets pass what gets an error here. A long path must not be a way around a limit.
+ */
 export function requestBounds({ domain, descriptors }: Request, violations: Violations): void {
   violations.text('domain', domain, MAX_DOMAIN_BYTES);
   violations.entries('descriptors', descriptors, MAX_DESCRIPTORS, descriptorBounds);
@@ -42,15 +44,15 @@ export function envoyRequest({ domain, descriptors, hitsAddend }: Request): Envo
 }
 
 function descriptorBounds({ entries, limit }: RateLimitDescriptor, violations: Violations): void {
-  violations.entries('entries', entries, MAX_ENTRIES, entryBounds);
+  // Envoy sends one without entries for an action whose value is missing and may be (`skip_if_absent`).
+  if (entries.length > 0) violations.entries('entries', entries, MAX_ENTRIES, entryBounds);
   if (limit !== undefined && UNITS[limit.unit] === undefined) {
     violations.add('limit.unit', 'must be one of SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, YEAR');
   }
 }
 
-function entryBounds({ key, value }: RateLimitDescriptor_Entry, violations: Violations): void {
+function entryBounds({ key }: RateLimitDescriptor_Entry, violations: Violations): void {
   violations.text('key', key, MAX_KEY_BYTES);
-  violations.bytes('value', value, MAX_VALUE_BYTES);
 }
 
 function envoyDescriptor(descriptor: RateLimitDescriptor, hits: number): EnvoyDescriptor {

@@ -40,6 +40,21 @@ describe('on the wire, by Envoy’s own field numbers', () => {
     expect((await call(request)).toString('hex')).toBe('0801' + '12020801');
   });
 
+  it('lets a descriptor without entries pass, as Envoy sends it where skip_if_absent finds nothing', async () => {
+    // domain "edge"; one empty descriptor, and one with a limit of its own and no entries.
+    const request = Buffer.from('0a0465646765 1200 1206 1204 0801 1004'.replaceAll(' ', ''), 'hex');
+    for (let times = 0; times < 3; times += 1) {
+      expect((await call(request)).toString('hex')).toBe('0801' + '12020801' + '12020801');
+    }
+  });
+
+  it('counts a value whose bytes are no UTF-8', async () => {
+    // domain "edge"; one descriptor with the one entry "none" = the bytes ff fe.
+    const request = Buffer.from('0a0465646765 120c 0a0a 0a046e6f6e65 1202fffe'.replaceAll(' ', ''), 'hex');
+    // overall_code OVER_LIMIT.
+    expect((await call(request)).toString('hex')).toMatch(/^0802/);
+  });
+
   it('reads and writes each field', async () => {
     const user = fresh();
     const entry = message(part(1, 'user'), part(2, user));

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Logger } from '../../../../runtime/logger.ts';
 import { pause } from '../../../../runtime/timers.ts';
 import type { EnvoyDomainDefinition } from '../../domain/envoy/envoy-definition.ts';
@@ -94,7 +93,7 @@ export class EnvoyFilesWatch implements AsyncDisposable {
       if (signal.aborted) return;
       onDefinitions(definitions);
       logger.info(
-        { files: files.length, domains: definitions.map(({ domain }) => domain) },
+        { files: files.length, domains: [...new Set(definitions.map(({ domain }) => domain))] },
         this.#good ? "Envoy's limits read anew" : "Envoy's limits are good again",
       );
       this.#good = true;
@@ -113,6 +112,5 @@ export class EnvoyFilesWatch implements AsyncDisposable {
 
 function digestOf(state: State): string {
   if ('problems' in state) return `problems ${JSON.stringify(state.problems)}`;
-  const parts = state.files.map(({ path, content }) => [path, hash('sha256', content, 'hex')]);
-  return `files ${JSON.stringify(parts)}`;
+  return `files ${JSON.stringify(state.files.map(({ path, sha256 }) => [path, sha256]))}`;
 }

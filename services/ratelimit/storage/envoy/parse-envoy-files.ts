@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { EnvoyDomainDefinition } from '../../domain/envoy/envoy-definition.ts';
 import { type EnvoyFile, InvalidEnvoyFiles } from './envoy-files.ts';
@@ -19,6 +19,7 @@ export interface ParseEnvoyFilesOptions {
 /**
  * Reads the content of all files; much of it on a thread of its own, so that checks are answered meanwhile.
  *
+ * @returns one or several for each file, in order: those of one domain belong together
  * @throws InvalidEnvoyFiles with all that is wrong
  */
 export async function parseEnvoyFiles(
@@ -68,8 +69,13 @@ async function readOnThread(
   const late = AbortSignal.timeout(timeoutMs);
   try {
     const ended = AbortSignal.any(signal === undefined ? [late] : [late, signal]);
-    const [yaml] = await once(worker, 'message', { signal: ended });
-    return yaml;
+    const definitions: EnvoyDomainDefinition[] = [];
+    for await (const [part] of on(worker, 'message', { signal: ended, close: ['exit'] })) {
+      definitions.push(...part.definitions);
+      // The last one has them.
+      if (part.problems !== undefined) return { definitions, problems: part.problems };
+    }
+    throw new Error('its thread ended');
   } catch (error) {
     // Else deeply nested brackets, say, which overflow the parser's stack.
     throw cannotBeParsed(files, late.aborted ? ` within ${timeoutMs} ms` : `: ${error}`);
