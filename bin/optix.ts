@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   users: async () => (await import('./commands/users.ts')).usersCommand,
   callers: async () => (await import('./commands/callers.ts')).callersCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
 };
 
 async function main([name, ...args]: string[]): Promise<number> {

@@ -29,6 +29,8 @@ export const USAGE = `Usage: optix <command> [options]
     --ttl 90d         when the new one ends
   callers revoke      end a key (--id)
   callers hash        print the SHA-256 of a key read from standard input
+  simulate LOG        try rules on an access log (--rules --endpoint --map --by --format --fields --reorder
+                      --duration --suggest --top --json --svg; simulate --help)
   help                show this
 
 The users and callers commands call with the API key in OPTIX_API_KEY; users takes --address, --tls, --ca,

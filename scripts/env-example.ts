@@ -1,15 +1,4 @@
-import { settings as identity } from '../services/identity/config.ts';
-import { settings as ratelimit } from '../services/ratelimit/config.ts';
-
-/** A variable as the file shows it. */
-interface Variable {
-  readonly env: string;
-  readonly doc: string;
-  /** Shown commented out; none where the variable has to be filled in. */
-  readonly fallback?: unknown;
-  readonly parse?: (text: string) => unknown;
-  readonly secret?: boolean;
-}
+import { demandOf, settingGroups, type Variable } from './setting-groups.ts';
 
 /** What docker-compose.yml refuses to start without. `deploy/new-secrets.sh` writes them all. */
 export const REQUIRED_BY_COMPOSE = [
@@ -39,29 +28,6 @@ export const PUBLISHED_BY_COMPOSE = [
   'RATELIMIT_HTTP_PORT',
 ] as const;
 
-const compose: readonly Variable[] = [
-  {
-    env: 'POSTGRES_PASSWORD',
-    doc: "Password of identity's role in the PostgreSQL of docker-compose.yml. Letters and digits only, because it becomes part of a URL. It is set when the database is made: to change it later, change it in the database too.",
-  },
-  {
-    env: 'POSTGRES_OWNER_PASSWORD',
-    doc: 'Password of the role that owns the database and runs the migrations; identity never has it. As POSTGRES_PASSWORD.',
-  },
-  {
-    env: 'REDIS_PASSWORD',
-    doc: 'Password of the Redis of docker-compose.yml. Letters and digits only.',
-  },
-];
-
-const start: readonly Variable[] = [
-  {
-    env: 'OPTIX_DATA_DIR',
-    doc: 'Where `npm start` keeps the data of its embedded stores. Unset: .optix here, or for root a directory under /var/lib/optix.',
-    fallback: undefined,
-  },
-];
-
 const HEADER = `# Settings of optix: environment variables, which \`docker compose\` and \`npm start\` also read from a file .env here.
 #
 # A line that is commented out shows the default. The lines that are not are secrets: \`sh deploy/new-secrets.sh\`
@@ -79,26 +45,7 @@ const HEADER = `# Settings of optix: environment variables, which \`docker compo
 
 /** The text of .env.example: every setting of both services, and what docker-compose.yml needs besides. */
 export function envExample(): string {
-  const [ofIdentity, ofRatelimit] = [Object.values(identity), Object.values(ratelimit)];
-  const names = new Set(ofRatelimit.map(({ env }) => env));
-  const shared = new Set(ofIdentity.map(({ env }) => env).filter((env) => names.has(env)));
-  const both = ofIdentity.filter(({ env }) => shared.has(env)).map((setting) => merged(setting, ofRatelimit));
-  const own = (settings: readonly Variable[]) => settings.filter(({ env }) => !shared.has(env));
-  return [
-    HEADER,
-    group('docker compose', compose),
-    group('Both services', both),
-    group('identity', own(ofIdentity)),
-    group('ratelimit', own(ofRatelimit)),
-    group('npm start', start),
-  ].join('\n');
-}
-
-/** A setting under one name that may mean another thing to each service. */
-function merged(setting: Variable, others: readonly Variable[]): Variable {
-  const other = others.find(({ env }) => env === setting.env);
-  if (other === undefined || other.doc === setting.doc) return setting;
-  return { ...setting, doc: `identity: ${setting.doc}\nratelimit: ${other.doc}` };
+  return [HEADER, ...settingGroups().map(({ title, variables }) => group(title, variables))].join('\n');
 }
 
 function group(title: string, variables: readonly Variable[]): string {
@@ -118,17 +65,9 @@ function entry(variable: Variable): string {
   ].join('\n');
 }
 
-/** What a setting takes, in the words it refuses other values with: nowhere else are they so surely right. */
-function accepted({ secret, parse }: Variable): string {
-  if (secret === true || parse === undefined) return '';
-  const impossible = '\0';
-  try {
-    parse(impossible);
-    return '';
-  } catch (error) {
-    const text = (error as Error).message.replace(`, not ${JSON.stringify(impossible)}`, '');
-    return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-  }
+function accepted(variable: Variable): string {
+  const demand = variable.secret === true ? '' : demandOf(variable);
+  return demand === '' ? '' : `${demand.charAt(0).toUpperCase()}${demand.slice(1)}.`;
 }
 
 function note(env: string): string {

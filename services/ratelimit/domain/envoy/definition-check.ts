@@ -15,7 +15,7 @@ export interface EnvoyFault {
   readonly description: string;
 }
 
-/** The bounds of a request are the same: what is beyond them could never match. */
+/** What is beyond these matches nothing: keys of requests have the same bound, and no longer value is meant. */
 const MAX_NAME_BYTES = 256;
 const MAX_DEPTH = 32;
 /** Of a value: far beyond what anybody writes down. */

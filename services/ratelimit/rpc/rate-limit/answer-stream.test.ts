@@ -109,7 +109,7 @@ describe('the answers to a stream of checks', () => {
     await expect(stream.next()).rejects.toThrow('cut off');
   });
 
-  it('come before the end where the server shuts down, and nothing more is read', async () => {
+  it('come before the error where the signal ends the stream, and nothing more is read', async () => {
     const decisions = new Decisions();
     const shutdown = new AbortController();
     const { requests, send } = openRequests();
