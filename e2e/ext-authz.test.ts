@@ -224,6 +224,9 @@ describe('Envoy asks identity', () => {
     '/admin/.',
     '/admin;x',
     '/public/..;/admin',
+    '/ADMIN',
+    '/Admin/Users/',
+    '//x/admin',
   ])('%s is the administration, however it is written', async (path) => {
     expect(await gateway.status({ path, token })).toBe(403);
     expect(await gateway.status({ path: `${path}?x=/public/` })).toBe(401);

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -243,6 +245,34 @@ describe.each(GATEWAY_NAMES)('identity without its limiter, asked by %s', (gatew
   });
 });
 
+it('a limiter that is away is logged now and then, not with each request', async () => {
+  await using service = await startTestIdentity({ DATABASE_URL: database.url, RATELIMIT_ADDRESS: NOWHERE });
+  const ask = async () => await askAs(service, 'traefik', 'token=none&limit=pairs');
+  const answers = await Promise.all(Array.from({ length: 200 }, ask));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+  const lines = service.log.filter(({ msg }) => msg === 'the rate limiter can not be asked');
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines.length).toBeLessThan(10);
+});
+
+it('a request in flight is answered while identity shuts down', async () => {
+  // Takes connections and says nothing.
+  const silent = createServer().listen(0, '127.0.0.1');
+  const came = once(silent, 'connection') as Promise<[Socket]>;
+  await once(silent, 'listening');
+  const service = await startTestIdentity({
+    DATABASE_URL: database.url,
+    RATELIMIT_ADDRESS: `127.0.0.1:${(silent.address() as AddressInfo).port}`,
+    RATELIMIT_TIMEOUT_MS: '1500',
+  });
+  const answer = askAs(service, 'traefik', 'token=none&limit=pairs');
+  const [socket] = await came;
+  await service[Symbol.asyncDispose]();
+  expect((await answer).status).toBe(503);
+  socket.destroy();
+  silent.close();
+});
+
 describe.each(GATEWAY_NAMES)('%s itself', (gateway) => {
   const entry = (name: string, scopes: string) => `${name}=${keyDigest(`${name}-key`)};${scopes}`;
   const CALLERS = {
@@ -278,6 +308,14 @@ describe.each(GATEWAY_NAMES)('%s itself', (gateway) => {
       expect(statusOf(gateway, answer)).toBe(500);
       expect(JSON.parse(answer.body)).toMatchObject({ reason });
       expect(answer.headers).not.toHaveProperty('www-authenticate');
+      expect(answer.body).not.toMatch(/-key/);
+    }
+    const bad = { token: `${token}x`, headers: { 'x-api-key': 'planted-value' }, key: 'edge-key' };
+    await askAs(service, gateway, name === 'limiter' ? 'limit=pairs&by=header:x-api-key' : '', bad);
+    await askAs(service, gateway, 'tokn=none', bad);
+    const logged = JSON.stringify(service.log);
+    for (const secret of [token, 'edge-key', 'stranger-key', 'mailer-key', 'planted-value']) {
+      expect(logged).not.toContain(secret);
     }
   });
 });

@@ -10,6 +10,7 @@ import { startTestRateLimit, type TestService } from '../testing/services.ts';
 const run = promisify(execFile);
 const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
   readonly exports: Readonly<Record<string, unknown>>;
+  readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 };
 
@@ -97,7 +98,12 @@ console.log(JSON.stringify({ answers, refused: refusal instanceof TokenInvalid, 
       {
         'tsconfig.json': JSON.stringify({
           compilerOptions: {
-            ...{ strict: true, module: 'nodenext', target: 'es2023', lib: ['es2024', 'esnext.disposable', 'dom'] },
+            ...{
+              strict: true,
+              module: 'nodenext',
+              target: 'es2023',
+              lib: ['es2024', 'esnext.disposable', 'dom'],
+            },
             ...{ types: ['node'], exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
             ...{ outDir: 'out', skipLibCheck: false },
           },
@@ -168,6 +174,14 @@ server.closeAllConnections();
       .then(() => '')
       .catch((error: { readonly stdout: string }) => error.stdout);
     expect(compiled).toBe('');
+    // Those of bundlers, and of Node before it could require() such a package.
+    for (const options of [
+      ['--module', 'esnext', '--moduleResolution', 'bundler'],
+      ['--module', 'node16'],
+    ]) {
+      const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+      await run(process.execPath, [tsc, '-p', folder, '--noEmit', ...options]);
+    }
     const main = join(folder, 'out/main.js');
     const { stdout } = await run(process.execPath, [main, ratelimit.grpcAddress], { cwd: folder });
     expect(JSON.parse(stdout)).toEqual({ statuses: [200, 200, 200, 429], allowed: true });
@@ -179,5 +193,19 @@ server.closeAllConnections();
     const other = files.filter((file) => !/^package\/dist\/(clients|gen)\/.*\.(js|d\.ts)$/.test(file));
     expect(other.sort()).toEqual(['package/LICENSE', 'package/README.md', 'package/package.json']);
     expect(files.filter((file) => /\.test\.|testing/.test(file))).toEqual([]);
+  });
+
+  it('loads nothing but Node and what it depends on', async () => {
+    const { stdout } = await run('tar', ['-xzOf', archive, '--wildcards', 'package/dist/*.js'], {
+      maxBuffer: 100_000_000,
+    });
+    const loaded = [...stdout.matchAll(/(?:from |import\(|^import )['"]([^.'"][^'"]*)['"]/gm)].map(
+      ([, name = '']) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'),
+    );
+    const foreign = new Set(
+      loaded.filter((name) => !name.startsWith('node:') && !(name in MANIFEST.dependencies)),
+    );
+    expect([...foreign]).toEqual([]);
+    expect(loaded).toContain('@grpc/grpc-js');
   });
 });

@@ -34,7 +34,13 @@ export function requestHeader(context: HandlerContext, name: string): string | u
 
 /** The IP address of the peer at the other end of the connection; undefined where it is already gone. */
 export function peerAddress(context: HandlerContext): string | undefined {
-  const address = context instanceof GrpcContext ? context.peerAddress() : context.values.get(peerAddressKey);
+  return plainAddress(
+    context instanceof GrpcContext ? context.peerAddress() : context.values.get(peerAddressKey),
+  );
+}
+
+/** A socket's `remoteAddress` without what only this machine's sockets say of it. */
+export function plainAddress(address: string | undefined): string | undefined {
   // A dual-stack socket shows IPv4 peers as mapped addresses.
   // The zone of a link-local address (`%eth0`) means something on this machine only.
   return address?.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');

@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { HandlerContext } from '@connectrpc/connect';
 import { requestHeader } from './call-context.ts';
-
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+import { givenRequestId, newRequestId } from './request-id.ts';
 
 /** What is known of one call while it lasts. */
 export class Call {
@@ -18,13 +16,12 @@ export class Call {
 
   /** The id that came with the call, if it is plain text of 1 to 128 characters. */
   get givenId(): string | undefined {
-    const id = requestHeader(this.context, 'x-request-id');
-    return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
+    return givenRequestId(requestHeader(this.context, 'x-request-id'));
   }
 
   /** The id that came with the call, or one of our own: the same for all of its log lines. */
   get requestId(): string {
-    this.#requestId ??= this.givenId ?? randomUUID();
+    this.#requestId ??= this.givenId ?? newRequestId();
     return this.#requestId;
   }
 }

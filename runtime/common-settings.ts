@@ -70,6 +70,12 @@ export const commonSettings = {
     { min: 1000, max: 600_000 },
     'A gRPC connection whose ping is not answered within this is closed, in milliseconds.',
   ),
+  maxConnectionAgeMs: integerSetting(
+    'MAX_CONNECTION_AGE_MS',
+    0,
+    { min: 0, max: 86_400_000 },
+    'A gRPC connection takes new calls for so long, up to a tenth more or less, in milliseconds; then the client opens another, so that a replica that was added gets its share. Calls under way go on for up to two minutes. 0: for ever.',
+  ),
   shutdownDelayMs: integerSetting(
     'SHUTDOWN_DELAY_MS',
     0,

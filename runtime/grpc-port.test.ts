@@ -1,8 +1,11 @@
 import * as http2 from 'node:http2';
 import { createRequire } from 'node:module';
+import { createClient } from '@connectrpc/connect';
 import { Client, credentials } from '@grpc/grpc-js';
 import { protoPath as healthProto } from 'grpc-health-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createGrpcTransport } from '../clients/grpc/grpc-transport.ts';
+import { EchoService } from '../gen/optix/testing/v1/echo_service_pb.ts';
 import { type RunningEcho, startEcho } from '../testing/echo-service.ts';
 import { foreignClient } from '../testing/foreign-client.ts';
 
@@ -156,3 +159,18 @@ async function rawCall(
     session.destroy();
   }
 }
+
+describe('a connection of the age that the port allows', () => {
+  it('is told to take its calls elsewhere; no call fails of a client that does', async () => {
+    await using echo = await startEcho({ grpc: { maxConnectionAgeMs: 100 } });
+    const session = http2.connect(`http://${echo.grpcAddress}`);
+    onTestFinished(() => session.destroy());
+    const told = Promise.withResolvers<number>();
+    session.once('goaway', told.resolve);
+    using transport = createGrpcTransport({ address: echo.grpcAddress });
+    const client = createClient(EchoService, transport);
+    const end = performance.now() + 700;
+    while (performance.now() < end) expect((await client.echo({ text: 'hello' })).text).toBe('hello');
+    expect(await told.promise).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  });
+});

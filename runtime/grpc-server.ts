@@ -1,18 +1,25 @@
 import {
   logVerbosity,
   Server,
-  ServerCredentials,
+  type ServerOptions,
   type ServiceDefinition,
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
+import { listenInClear } from './grpc-listener.ts';
 import { mountOnGrpc } from './grpc-mount.ts';
 import { reflectionOf } from './grpc-reflection.ts';
 import { listenFailure } from './listen-failure.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { TlsCertificates } from './tls-certificates.ts';
 import { listenWithTls } from './tls-grpc-listener.ts';
+
+/**
+ * How long calls go on on a connection that takes no new ones, in milliseconds: longer than the limiter's client stays
+ * with a stream, by default.
+ */
+const CONNECTION_GRACE_MS = 120_000;
 
 // grpc-js writes lines of its own to standard error, past the log: a taken port, say, which is also an error here.
 setLogVerbosity(logVerbosity.NONE);
@@ -28,6 +35,8 @@ export interface GrpcServerOptions {
   readonly maxMessageBytes: number;
   readonly keepaliveTimeMs: number;
   readonly keepaliveTimeoutMs: number;
+  /** How long a connection takes new calls, in milliseconds; 0 or undefined: for ever. */
+  readonly maxConnectionAgeMs?: number | undefined;
   /** The port speaks TLS only; undefined: cleartext only. */
   readonly certificates?: TlsCertificates | undefined;
 }
@@ -51,6 +60,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.keepalive_time_ms': options.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+    ...connectionAge(options.maxConnectionAgeMs),
     // Counters of each call, socket and message for a service that this port does not offer.
     'grpc.enable_channelz': 0,
   });
@@ -62,24 +72,17 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const { certificates, port, portEnv } = options;
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
   const failed = (error: unknown) => listenFailure(error, portEnv, `${host}:${port}`);
-  const listener =
-    certificates &&
-    (await listenWithTls(server, { address: options.address, port, portEnv, certificates }).catch((error) => {
-      throw failed(error);
-    }));
-  const bound =
-    listener?.port ??
-    (await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, boundPort) => {
-        if (error === null) resolve(boundPort);
-        else reject(failed(error));
-      });
-    }));
+  const listening = certificates
+    ? listenWithTls(server, { address: options.address, port, portEnv, certificates })
+    : listenInClear(server, { address: options.address, port });
+  const listener = await listening.catch((error: unknown) => {
+    throw failed(error);
+  });
   return {
-    port: bound,
+    port: listener.port,
     async drain() {
       streams.end();
-      const closed = listener?.close();
+      const closed = listener.close();
       await new Promise<void>((resolve, reject) => {
         server.tryShutdown((error) => (error === undefined ? resolve() : reject(error)));
       });
@@ -87,9 +90,14 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     },
     [Symbol.dispose]() {
       server.forceShutdown();
-      listener?.destroy();
+      listener.destroy();
     },
   };
+}
+
+function connectionAge(maxMs: number | undefined): ServerOptions {
+  if (maxMs === undefined || maxMs === 0) return {};
+  return { 'grpc.max_connection_age_ms': maxMs, 'grpc.max_connection_age_grace_ms': CONNECTION_GRACE_MS };
 }
 
 interface EndableCall {

@@ -2,7 +2,7 @@ import type * as http from 'node:http';
 import type * as http2 from 'node:http2';
 import { TLSSocket } from 'node:tls';
 import { Code, createContextValues, type HandlerContext, type Interceptor } from '@connectrpc/connect';
-import { peerAddressKey, reachedHandlerKey } from './call-context.ts';
+import { peerAddressKey, plainAddress, reachedHandlerKey } from './call-context.ts';
 import { type ClientCertificate, clientCertificateKey } from './client-certificate.ts';
 import { Cors } from './cors.ts';
 import { type Health, type HealthReport, PROCESS } from './health.ts';
@@ -65,6 +65,9 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
   const cors = new Cors(options.corsOrigins, options.exposedHeaders ?? []);
   const domain = options.errorDomain ?? 'optix';
   const reached = new WeakSet<HttpRequest>();
+  // By a Map: HTTP/2 lets `constructor` and the like be a path, which every object has a property of.
+  const guardedRoutes = new Map(Object.entries(options.guardedRoutes ?? {}));
+  const routes = new Map(Object.entries(options.routes ?? {}));
   const rpcs = httpRpcs(
     options.services,
     {
@@ -89,7 +92,7 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
     const rpc = rpcs.get(path);
     if (options.logRefused) logRefusal(options.logger, reached, request, response);
     limitBody(rpc?.method, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS, request);
-    const guarded = options.guardedRoutes?.[path];
+    const guarded = guardedRoutes.get(path);
     if (guarded !== undefined) {
       // It has a line of its own in the log.
       reached.add(request);
@@ -98,7 +101,7 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
     }
     if (cors.handle(request, response)) return;
     if (rpc === undefined) {
-      void answerRoute(options, request, response);
+      void answerRoute(options, routes.get(path), request, response);
       return;
     }
     if (refuseForm(rpc.method, domain, request, response)) return;
@@ -117,14 +120,14 @@ function certificateOf({ socket }: HttpRequest): ClientCertificate | undefined {
 }
 
 async function answerRoute(
-  options: HttpMountOptions,
+  options: Pick<HttpMountOptions, 'health' | 'logger'>,
+  route: JsonRoute | TextRoute | undefined,
   request: HttpRequest,
   response: HttpResponse,
 ): Promise<void> {
   const path = pathOf(request);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   const health = healthReport(options.health, path);
-  const route = options.routes?.[path];
   if (health === undefined && route === undefined) {
     sendError(response, 404, Code.Unimplemented, `${path} does not exist here`);
   } else if (!isRead) {
@@ -180,7 +183,7 @@ function logRefusal(
     const path = pathOf(request);
     // Probes ask every few seconds, and the loss and return of a store is logged by itself.
     if (reached.has(request) || response.statusCode < 400 || path.startsWith('/health')) return;
-    const peer = request.socket?.remoteAddress;
+    const peer = plainAddress(request.socket?.remoteAddress);
     logger.info({ method: request.method, path, status: response.statusCode, peer }, 'request refused');
   });
 }

@@ -1,15 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
 import type { HttpAnswer } from '../clients/http/problem.ts';
+import { plainAddress } from './call-context.ts';
 import type { AccessControl } from './callers/access-control.ts';
 import type { Caller } from './callers/caller.ts';
 import { rpcError } from './errors.ts';
 import type { GuardedRoute, RouteHandler, RouteRequest } from './http-route.ts';
+import type { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
 import type { AccessLog } from './pipeline.ts';
-
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+import { givenRequestId, newRequestId } from './request-id.ts';
 
 export interface RoutePipelineOptions {
   /** The service in error details, for example `identity.optix`. */
@@ -20,6 +20,8 @@ export interface RoutePipelineOptions {
   readonly access: AccessControl | undefined;
   /** Translates the service's own errors; undefined for errors it doesn't know. */
   readonly mapError: (error: unknown) => ConnectError | undefined;
+  /** Where requests are counted together with calls. */
+  readonly inFlight: InFlight;
 }
 
 /**
@@ -37,6 +39,7 @@ export class RoutePipeline {
   wrap(route: GuardedRoute): RouteHandler {
     const guard = this.#options.access?.routeGuard(route.policyEntry) ?? (() => undefined);
     return async (request) => {
+      this.#options.inFlight.begin();
       const started = performance.now();
       const requestId = requestIdOf(request);
       let caller: Caller | undefined;
@@ -50,6 +53,8 @@ export class RoutePipeline {
       } catch (thrown) {
         error = this.#map(thrown, route, requestId, request.signal);
         answer = route.refuse(error);
+      } finally {
+        this.#options.inFlight.end();
       }
       this.#log(route, request, answer, { started, requestId, caller, error });
       return { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } };
@@ -93,7 +98,7 @@ export class RoutePipeline {
       status,
       duration_ms: Math.round((performance.now() - call.started) * 1000) / 1000,
       request_id: call.requestId,
-      peer: peerAddress,
+      peer: plainAddress(peerAddress),
       caller: call.caller?.name,
     };
     logger.info(call.error === undefined ? entry : { ...entry, error: call.error.rawMessage }, 'call');
@@ -102,6 +107,6 @@ export class RoutePipeline {
 
 /** The id that came with the request, if it is plain text of 1 to 128 characters, or one of our own. */
 function requestIdOf(request: RouteRequest): string {
-  const [id = '', second] = request.header('x-request-id');
-  return second === undefined && REQUEST_ID.test(id) ? id : randomUUID();
+  const [id, second] = request.header('x-request-id');
+  return (second === undefined ? givenRequestId(id) : undefined) ?? newRequestId();
 }

@@ -14,6 +14,7 @@ import { Policy } from './callers/policy.ts';
 import { rpcError } from './errors.ts';
 import type { RouteRequest } from './http-route.ts';
 import { RoutePipeline } from './http-route-pipeline.ts';
+import { InFlight } from './in-flight.ts';
 
 const PATH = '/door';
 const ENTRY = `GET ${PATH}`;
@@ -40,6 +41,7 @@ async function startDoor(answer: (request: RouteRequest) => Promise<string> | st
     logger,
     accessLog: 'all',
     access,
+    inFlight: new InFlight(),
     mapError: (error) =>
       error instanceof Known
         ? rpcError(Code.Unavailable, { message: 'later', reason: 'LATER', domain: DOMAIN })
@@ -153,6 +155,20 @@ describe('a guarded route', () => {
     session.close();
   });
 
+  it.each(['constructor', '__proto__', 'toString'])(
+    'is not taken for %s, which HTTP/2 lets be a path',
+    async (path) => {
+      const session = http2.connect(door.echo.httpUrl);
+      const request = session.request({ ':scheme': 'door', ':path': path });
+      const status = await new Promise((resolve) => {
+        request.once('response', (headers) => resolve(headers[':status'])).resume();
+      });
+      session.close();
+      expect(status).toBe(404);
+      expect(door.echo.log.filter(({ msg }) => msg === 'unexpected error')).toEqual([]);
+    },
+  );
+
   it('is told when its peer leaves, and nothing is said of it but one line', async () => {
     const left = Promise.withResolvers<void>();
     const came = Promise.withResolvers<void>();
@@ -220,7 +236,7 @@ describe('the log', () => {
     expect((await ask({ ...KEY, 'x-request-id': 'r-2' })).headers.get('x-request-id')).toBe('r-2');
     expect((await ask({ ...KEY, 'x-request-id': 'r 2' })).headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
     // Not a second one, for what no handler was reached by.
-    expect(door.echo.log.filter(({ msg }) => msg === 'request refused')).toEqual([]);
+    expect(door.echo.log.filter(({ msg, path }) => msg === 'request refused' && path === PATH)).toEqual([]);
   });
 
   it('names who was refused', async () => {

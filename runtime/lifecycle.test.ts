@@ -52,6 +52,8 @@ describe('shutdown', () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(190);
     expect(performance.now() - started).toBeLessThan(1500);
     expect(await Promise.all(calls)).not.toContain('ok');
+    // Their callers are told at once, not by a time-out of their own.
+    expect(performance.now() - started).toBeLessThan(2500);
     expect(echo.log.some((entry) => entry['msg'] === 'calls in flight were cut off')).toBe(true);
   });
 
@@ -67,6 +69,25 @@ describe('shutdown', () => {
     await echo[Symbol.asyncDispose]();
     expect(performance.now() - started).toBeLessThan(2000);
     expect(await ended).toBe(Code.Unavailable);
+  });
+
+  it('answers what it was sent on a stream, and ends it well', async () => {
+    const echo = await startEcho({ shutdownTimeoutMs: 5000 });
+    const answers: string[] = [];
+    const left = Promise.withResolvers<void>();
+    const asking = async function* () {
+      yield { text: 'asked' };
+      await left.promise;
+    };
+    const reading = (async () => {
+      for await (const { text } of grpcClient(echo).chat(asking())) answers.push(text);
+    })();
+    await expect.poll(() => answers).toEqual(['asked']);
+    const started = performance.now();
+    await echo[Symbol.asyncDispose]();
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await outcome(reading)).toBe('ok');
+    left.resolve();
   });
 
   it('tells health watchers NOT_SERVING first, and does not wait for them', async () => {

@@ -5,8 +5,10 @@ import { Call } from './call.ts';
 import { callEnd, callerOf, peerAddress, reachedHandlerKey, setCaller } from './call-context.ts';
 import type { AccessControl, Guard } from './callers/access-control.ts';
 import { OpenStreams } from './callers/open-streams.ts';
+import { endedBy } from './ended-by.ts';
 import { abortError, InvalidRequest, isAbort, rpcError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
+import { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
 import {
   answersStream,
@@ -38,6 +40,8 @@ export interface PipelineOptions {
   readonly rules: readonly RequestRules[];
   /** Translates the service's own errors; undefined for errors it doesn't know. */
   readonly mapError: (error: unknown) => ConnectError | undefined;
+  /** Where calls are counted together with what else a shutdown waits for. Default: by themselves. */
+  readonly inFlight?: InFlight;
 }
 
 /**
@@ -59,17 +63,17 @@ export class Pipeline {
   readonly #openStreams = new OpenStreams();
   readonly #rules: ReadonlyMap<string, RequestRules>;
   readonly #shutdown = new AbortController();
-  #inFlight = 0;
-  #onIdle: (() => void) | undefined;
+  readonly #inFlight: InFlight;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#inFlight = options.inFlight ?? new InFlight();
     this.#rules = new Map(options.rules.map((rules) => [rules.typeName, rules]));
   }
 
   /** Calls that have begun and not ended. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#inFlight.count;
   }
 
   /** The same table with every handler behind the pipeline. */
@@ -97,17 +101,17 @@ export class Pipeline {
     if (caller instanceof Promise) return caller.then(() => undefined);
   };
 
-  /** Ends streams, which would go on for ever, with UNAVAILABLE. Unary calls go on. */
+  /**
+   * Ends streams, which would go on for ever: those that only answer with UNAVAILABLE. Where the caller sends too, its
+   * messages end, as if it had said so; the handler answers those it was given, and the end is its own. Unary calls go on.
+   */
   endStreams(): void {
     this.#shutdown.abort(new ConnectError('the server is shutting down', Code.Unavailable));
   }
 
   /** Resolves once no call is in flight. */
   async idle(): Promise<void> {
-    if (this.#inFlight === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
+    await this.#inFlight.idle();
   }
 
   #unary(method: DescMethod, handler: UnaryHandler): UnaryHandler {
@@ -160,10 +164,14 @@ export class Pipeline {
     const admit = this.#admission(method);
     const guard = this.#guard(method);
     const pipeline = this;
-    return async function* (request, outer) {
+    const shutdown = this.#shutdown.signal;
+    const asks = asksStream(method);
+    return async function* (given, outer) {
       const call = pipeline.#begin(outer);
       using open = pipeline.#openStreams.open(() => guard(outer));
-      const context = new StreamContext(outer, AbortSignal.any([pipeline.#shutdown.signal, open.signal]));
+      const ended = asks ? open.signal : AbortSignal.any([shutdown, open.signal]);
+      const context = new StreamContext(outer, ended);
+      const request = asks ? endedBy(given as AsyncIterable<unknown>, shutdown) : given;
       // A consumer that stops reading ends the generator without an error.
       let outcome: ConnectError | undefined = abortError(undefined);
       outer.values.set(itemErrorKey, (error) => pipeline.#map(error, call, context.signal));
@@ -208,7 +216,7 @@ export class Pipeline {
   }
 
   #begin(context: HandlerContext): Call {
-    this.#inFlight += 1;
+    this.#inFlight.begin();
     const call = new Call(context, this.#options.accessLog === 'off' ? 0 : performance.now());
     if (!(context instanceof GrpcContext)) {
       context.values.get(reachedHandlerKey)?.();
@@ -249,8 +257,7 @@ export class Pipeline {
 
   /** Counts the call out and logs it; answers the error it was given. */
   #end(call: Call, error: ConnectError | undefined): ConnectError | undefined {
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) this.#onIdle?.();
+    this.#inFlight.end();
     const { accessLog, logger } = this.#options;
     if (accessLog === 'off') return error;
     // A handler may finish what its caller no longer waits for.

@@ -11,6 +11,7 @@ import { type HttpMountOptions, httpHandler } from './http-mount.ts';
 import type { GuardedRoute } from './http-route.ts';
 import { RoutePipeline, type RoutePipelineOptions } from './http-route-pipeline.ts';
 import { startHttpServer } from './http-server.ts';
+import { InFlight } from './in-flight.ts';
 import { type StartedService, stopServing } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { type AccessLog, Pipeline, type PipelineOptions } from './pipeline.ts';
@@ -82,15 +83,16 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
       logger,
     }),
   );
-  const common: RoutePipelineOptions = {
+  const common: Omit<RoutePipelineOptions, 'inFlight'> = {
     domain: options.errorDomain,
     logger,
     accessLog: config.accessLog,
     access: callers.access,
     mapError: (error) => options.mapError(error) ?? toCallerRpcError(error, options.errorDomain),
   };
-  const pipeline = new Pipeline({ ...common, rules: [...options.rules, ...callers.rules] });
-  const routes = new RoutePipeline(common);
+  const inFlight = new InFlight();
+  const pipeline = new Pipeline({ ...common, inFlight, rules: [...options.rules, ...callers.rules] });
+  const routes = new RoutePipeline({ ...common, inFlight });
   const services = [...options.tables, callers.table].map((table) => pipeline.wrap(table));
   const health = new Health(
     [
@@ -114,6 +116,7 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
       maxMessageBytes: config.maxMessageBytes,
       keepaliveTimeMs: config.keepaliveTimeMs,
       keepaliveTimeoutMs: config.keepaliveTimeoutMs,
+      maxConnectionAgeMs: config.maxConnectionAgeMs,
       certificates,
     }),
   );

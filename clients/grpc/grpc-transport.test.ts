@@ -221,3 +221,25 @@ describe('a transport that was disposed of', () => {
     expect((await slow).text).toBe('x');
   });
 });
+
+describe('a target with several addresses', () => {
+  it('is asked at each of them in turn, and where one ends its work no call fails', async () => {
+    await using first = await startEcho();
+    const second = await startEcho();
+    using transport = createGrpcTransport({ address: `ipv4:${first.grpcAddress},${second.grpcAddress}` });
+    const client = createClient(EchoService, transport);
+    const calls = (of: RunningEcho) => of.log.filter(({ msg }) => msg === 'call').length;
+    const both = async () => {
+      await client.echo({ text: 'hello' });
+      return Math.min(calls(first), calls(second));
+    };
+    await expect.poll(both, { interval: 1 }).toBeGreaterThan(10);
+    expect(Math.abs(calls(first) - calls(second))).toBeLessThan(10);
+    let ended = false;
+    const end = second[Symbol.asyncDispose]().then(() => {
+      ended = true;
+    });
+    while (!ended) expect((await client.echo({ text: 'hello' })).text).toBe('hello');
+    await end;
+  });
+});

@@ -20,9 +20,14 @@ import { StreamCall } from './stream-call.ts';
 import { type ClientTls, tlsCredentials } from './tls-credentials.ts';
 import { unreferencedSockets } from './unreferenced-sockets.ts';
 
+const ROUND_ROBIN = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+
 /** Where a gRPC service is and how to reach it. */
 export interface GrpcTransportOptions {
-  /** `host:port`, or any target that grpc-js resolves, for example `dns:///limiter:50052`. */
+  /**
+   * `host:port`, or any target that grpc-js resolves, for example `dns:///limiter:50052`. Where it has several addresses,
+   * a connection is kept to each, and calls take turns; addresses are looked up again when a connection ends.
+   */
   readonly address: string;
   /** Speaks TLS: `true` trusts the authorities that Node knows. Default: cleartext. */
   readonly tls?: ClientTls | true | undefined;
@@ -75,7 +80,13 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
     // A service that comes back is found again within a second, not after grpc's default of up to two minutes.
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1000,
+    // Calls take turns between the addresses that the target resolves to; one that is gone is left out.
+    'grpc.service_config': ROUND_ROBIN,
+    // grpc's default of 30 s is longer than replicas take that replace each other.
+    'grpc.dns_min_time_between_resolutions_ms': 2000,
     'grpc.keepalive_time_ms': 60_000,
+    // With several addresses a machine that vanished costs only the calls whose turn it is, and nothing else notices.
+    'grpc.keepalive_timeout_ms': 5000,
     // Each transport is a connection of its own: closing one closes nobody else's.
     'grpc.use_local_subchannel_pool': 1,
   });

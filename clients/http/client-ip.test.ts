@@ -101,6 +101,14 @@ test.each(['localhost', '10.0.0.0/33', '10.0.0.0/', '10.0.0/8', '::/129', '::fff
   },
 );
 
+test('walks no further than any chain of proxies is long, where all the world is trusted', () => {
+  const client = clientIp({ trustedProxies: ['0.0.0.0/0', '::/0'] });
+  const hops = (count: number) => ['198.51.100.1', ...Array<string>(count).fill('::1')].join(',');
+  const from = (count: number) =>
+    client({ method: 'GET', path: '/', remoteAddress: '10.0.0.1', header: () => hops(count) })?.text;
+  expect([from(63), from(64), from(4000)]).toEqual(['198.51.100.1', '::1', '::1']);
+});
+
 test('reads all headers of a name, in their order, off a real connection', async () => {
   const client = clientIp({ trustedProxies: ['127.0.0.1'] });
   const server = createServer((request, response) => {

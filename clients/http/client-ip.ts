@@ -18,9 +18,12 @@ export interface ClientIpOptions {
   readonly header?: string | undefined;
 }
 
+/** No chain of proxies is longer; a header of thousands of entries is one that a client made. */
+const MOST_HOPS = 64;
+
 /**
  * Finds the client's address: the peer's or, while that is a trusted proxy, the one that it names in the header, and so
- * on from right to left. An entry that is no address ends the walk at the last hop that is known.
+ * on from right to left, 64 times at most. An entry that is no address ends the walk at the last hop that is known.
  *
  * The address is in normal form, IPv4 where it was mapped into IPv6; undefined where the connection has none.
  *
@@ -34,10 +37,12 @@ export function clientIp(options: ClientIpOptions = {}): (request: HttpFacts) =>
     const { remoteAddress } = request;
     let client = remoteAddress === undefined ? undefined : parseIp(remoteAddress);
     if (!trusts(client)) return client;
+    let hops = 0;
     for (const hop of forwardedAddresses(name, request.header(name) ?? '')) {
       if (hop === undefined) break;
       client = hop;
-      if (!trusts(client)) break;
+      hops += 1;
+      if (hops === MOST_HOPS || !trusts(client)) break;
     }
     return client;
   };

@@ -1,7 +1,11 @@
 import { type Client, createClient } from '@connectrpc/connect';
 import { errors, jwtVerify } from 'jose';
 import { TokenService } from '../../gen/optix/identity/v1/token_service_pb.ts';
-import { createGrpcTransport, type GrpcTransport, type GrpcTransportOptions } from '../grpc/grpc-transport.ts';
+import {
+  createGrpcTransport,
+  type GrpcTransport,
+  type GrpcTransportOptions,
+} from '../grpc/grpc-transport.ts';
 import { KeyCache } from './key-cache.ts';
 import { RevocationList } from './revocation-list.ts';
 import { type RevocationsState, RevocationWatch } from './revocation-watch.ts';

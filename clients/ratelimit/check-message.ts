@@ -28,7 +28,8 @@ export function checkMessage(check: Check): CheckLimitRequest {
     endpoint: text('endpoint', check.endpoint),
     identifier: text('identifier', check.identifier),
     cost: units('cost', check.cost),
-    roles,
+    // The caller may go on working with its list before the message is sent.
+    roles: [...roles],
     also: also.map(target),
     refundable: check.refundable === true,
   };

@@ -16,14 +16,23 @@ export interface CheckStreamOptions {
     requests: AsyncIterable<StreamCheckLimitsRequest>,
     signal: AbortSignal,
   ) => AsyncIterable<StreamCheckLimitsResponse>;
-  /** Takes the checks of the next message; none where there are none. */
-  readonly take: () => readonly OpenCheck[];
+  /** Takes the checks of the next message, none where there are none; told how many are under way. */
+  readonly take: (underWay: number) => readonly OpenCheck[];
   /** Told after a message of answers. */
-  readonly onAnswers: (stream: CheckStream) => void;
+  readonly onAnswers: (answers: Answers) => void;
   /** Told of the stream's end, with its error where it has one. Checks may be left without an answer. */
   readonly onEnd: (stream: CheckStream, error: unknown) => void;
   /** How many ids there are before they begin anew, more than there are open checks. Default: 2^32, all of uint32. */
   readonly ids?: number;
+}
+
+/** A message of answers. */
+export interface Answers {
+  readonly count: number;
+  /** performance.now() of when the first of their checks was sent. */
+  readonly sentAt: number;
+  /** How many checks were under way, these included. */
+  readonly underWay: number;
 }
 
 /**
@@ -70,17 +79,25 @@ export class CheckStream {
 
   /** Fails the checks that were sent and not answered. */
   fail(error: ConnectError): void {
-    for (const check of this.#sent.values()) check.reject(error);
+    for (const check of this.release()) check.reject(error);
+  }
+
+  /** Hands over the checks that were sent and not answered. */
+  release(): readonly OpenCheck[] {
+    const left = [...this.#sent.values()].filter(({ settled }) => !settled);
     this.#sent.clear();
+    return left;
   }
 
   async #read(): Promise<void> {
     let outcome: unknown;
     try {
       for await (const { items } of this.#options.open(this.#messages(), this.#abort.signal)) {
-        for (const item of items) this.#settle(item);
+        const underWay = this.#sent.size;
+        let sentAt = performance.now();
+        for (const item of items) sentAt = Math.min(sentAt, this.#settle(item) ?? sentAt);
         this.#answered = true;
-        this.#options.onAnswers(this);
+        this.#options.onAnswers({ count: items.length, sentAt, underWay });
       }
     } catch (error) {
       outcome = error;
@@ -92,7 +109,7 @@ export class CheckStream {
 
   async *#messages(): AsyncIterable<StreamCheckLimitsRequest> {
     for (;;) {
-      const checks = this.#abort.signal.aborted ? [] : this.#options.take();
+      const checks = this.#abort.signal.aborted ? [] : this.#options.take(this.#sent.size);
       if (checks.length > 0) {
         const items = checks.map((check) => this.#item(check));
         yield { $typeName: 'optix.ratelimit.v1.StreamCheckLimitsRequest', items };
@@ -114,12 +131,14 @@ export class CheckStream {
     return { $typeName: 'optix.ratelimit.v1.StreamCheckLimitsRequest.Item', id, check: check.message };
   }
 
-  #settle({ id, outcome }: StreamCheckLimitsResponse_Item): void {
+  /** When the check was sent, where it is one of this stream's. */
+  #settle({ id, outcome }: StreamCheckLimitsResponse_Item): number | undefined {
     const check = this.#sent.get(id);
-    if (check === undefined) return;
+    if (check === undefined) return undefined;
     this.#sent.delete(id);
     if (outcome.case === 'decision') check.resolve(outcome.value);
     else if (outcome.case === 'error') check.reject(statusError(outcome.value));
     else check.reject(new ConnectError('the answer to the check has no outcome', Code.Internal));
+    return check.sentAt;
   }
 }

@@ -189,8 +189,8 @@ describe('checks on the stream', () => {
     expect(answers.filter(({ allowed }) => allowed).length).toBe(400);
   });
 
-  it('find it closed after a while without any, and open another', async () => {
-    const asked = limiter({ idleStreamMs: 50 });
+  it('find it closed after a while, and open another', async () => {
+    const asked = limiter({ maxStreamMs: 50 });
     const before = streamsLogged();
     await asked.check({ endpoint: 'orders', identifier: newUser() });
     await expect.poll(streamsLogged).toBe(before + 1);
@@ -267,7 +267,7 @@ describe('a caller whose key was withdrawn', () => {
 it.each<[string, Partial<LimiterOptions>]>([
   ['timeoutMs', { timeoutMs: 0 }],
   ['timeoutMs', { timeoutMs: 2 ** 31 }],
-  ['idleStreamMs', { idleStreamMs: 0.5 }],
+  ['maxStreamMs', { maxStreamMs: 0.5 }],
   ['denialCacheKeys', { denialCacheKeys: -1 }],
   ['denialCacheMaxMs', { denialCacheMaxMs: Number.NaN }],
   ['whenUnreachable', { whenUnreachable: 'hope' as never }],
@@ -277,7 +277,7 @@ it.each<[string, Partial<LimiterOptions>]>([
 });
 
 it('a time-out of a call that is none is refused', async () => {
-  for (const timeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+  for (const timeoutMs of [0, -1, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY]) {
     const error = await failure(limiter().check({ endpoint: 'orders', identifier: 'a' }, { timeoutMs }));
     expect(error.code).toBe(Code.InvalidArgument);
   }

@@ -11,7 +11,12 @@ import { CheckLane } from './check-lane.ts';
 import { checkBytes, checkMessage } from './check-message.ts';
 import { DenialMemory } from './denial-memory.ts';
 import type { Check, CheckOptions, LimitAnswer, LimitAnswers, Limiter, LimiterState } from './limiter.ts';
-import { type CompleteLimiterOptions, completeOptions, type LimiterOptions } from './limiter-options.ts';
+import {
+  type CompleteLimiterOptions,
+  completeOptions,
+  type LimiterOptions,
+  MAX_TIMER_MS,
+} from './limiter-options.ts';
 import { ServiceConnection } from './service-connection.ts';
 import { policyAnswer } from './unreachable-policy.ts';
 
@@ -22,8 +27,9 @@ const MOST_STREAMED_BYTES = 65_536;
  * A rate limiter's client that has an answer within its time-out whatever happens: the service's, a denial that is
  * remembered, or the policy's (`whenUnreachable`). Connects with the first check.
  *
- * A check is asked once: where its answer was lost it may have been counted, so the policy answers. Once the service
- * could not be reached, the policy answers at once, until a probe has found it again: some two seconds after its return
+ * A check is counted once at most: where its answer was lost it may have been counted, so the policy answers. Where a
+ * replica ends its work in order, it says what it did not count, and that is asked of another. Once the service could
+ * not be reached, the policy answers at once, until a probe has found it again: some two seconds after its return
  * at the latest. Refusals by the service, such as INVALID_ARGUMENT or UNAUTHENTICATED, are thrown and never answered
  * by the policy.
  *
@@ -58,7 +64,7 @@ class RemoteLimiter implements Limiter {
       this.#lane = new CheckLane({
         open: (requests, signal) => connection.client.streamCheckLimits(requests, { signal }),
         silentMs: options.timeoutMs,
-        idleMs: options.idleStreamMs,
+        maxStreamMs: options.maxStreamMs,
         onAnswers: () => connection.circuit.answered(),
         onFailure: (failure, silent) => connection.failed(failure, silent),
       });
@@ -131,8 +137,8 @@ class RemoteLimiter implements Limiter {
   #admit({ signal, timeoutMs = this.#options.timeoutMs }: CheckOptions): number {
     if (this.#disposed) throw new ConnectError('the limiter was disposed of', Code.Unavailable);
     if (signal?.aborted === true) throw canceled(signal);
-    if (timeoutMs > 0 && Number.isFinite(timeoutMs)) return timeoutMs;
-    throw new ConnectError('timeoutMs must be more than 0', Code.InvalidArgument);
+    if (timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS) return timeoutMs;
+    throw new ConnectError(`timeoutMs must be more than 0, ${MAX_TIMER_MS} at most`, Code.InvalidArgument);
   }
 
   #ask(

@@ -64,6 +64,14 @@ describe('a remembered denial', () => {
     expect(answered).toEqual([3, 4, 5]);
   });
 
+  it('goes by the smallest of several limits, not by the one that denied it', () => {
+    const { note, recall } = memory();
+    const limits = [{ limit: 20 }, { limit: 5 }, { limit: 1, shadow: true }];
+    note(ORDERS, decision({ limit: 20, limits }));
+    const answered = [1, 5, 6, 20].filter((cost) => recall({ ...ORDERS, cost }) !== undefined);
+    expect(answered).toEqual([1, 5]);
+  });
+
   it.each([
     ['another identifier', { ...ORDERS, identifier: 'user:2' }],
     ['another endpoint', { ...ORDERS, endpoint: 'order', identifier: 'suser:1' }],

@@ -10,6 +10,8 @@ interface Denial {
   readonly decision: CheckLimitResponse;
   /** What was denied, in units; more is denied too. */
   readonly cost: number;
+  /** The smallest enforced limit, in units. */
+  readonly mostCost: number;
   /** Of the check: other roles may bypass the limit. */
   readonly roles: string;
   /** By performance.now(): when there is room again, and until when this is believed. */
@@ -57,8 +59,8 @@ export class DenialMemory {
     }
     const cost = costOf(check);
     const { decision } = denial;
-    // A cost above the limit is refused with an error, which the service words.
-    if (cost < denial.cost || cost > decision.limit || denial.roles !== rolesOf(check)) return undefined;
+    // A cost above a limit is refused with an error, which the service words.
+    if (cost < denial.cost || cost > denial.mostCost || denial.roles !== rolesOf(check)) return undefined;
     return { ...decision, retryAfter: duration(denial.roomAt - now), source: DecisionSource.CACHE };
   }
 
@@ -76,7 +78,7 @@ export class DenialMemory {
     const roomAt = askedAt + milliseconds(retryAfter);
     const until = Math.min(roomAt, askedAt + this.#maxMs);
     this.#put(this.#denials, keyOf(check), {
-      ...{ decision, cost: costOf(check), roles: rolesOf(check) },
+      ...{ decision, cost: costOf(check), mostCost: mostCostOf(decision), roles: rolesOf(check) },
       ...{ roomAt, until },
     });
   }
@@ -113,6 +115,11 @@ function rolesOf({ roles }: CheckLimitRequest): string {
 
 function costOf({ cost }: CheckLimitRequest): number {
   return cost === 0 ? 1 : cost;
+}
+
+/** Where there are several limits, the one that decided need not be the smallest. */
+function mostCostOf({ limit, limits }: CheckLimitResponse): number {
+  return limits.reduce((least, other) => (other.shadow ? least : Math.min(least, other.limit)), limit);
 }
 
 function milliseconds({ seconds, nanos }: Duration): number {

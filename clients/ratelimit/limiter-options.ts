@@ -4,7 +4,7 @@ import type { LimiterState } from './limiter.ts';
 import type { UnreachablePolicy } from './unreachable-policy.ts';
 
 /** The longest that a timer of Node can wait, in milliseconds. */
-const MAX_TIMER_MS = 2_147_483_647;
+export const MAX_TIMER_MS = 2_147_483_647;
 
 /** Where the limiter is, how long it may take, and what happens where it can't be asked. */
 export interface LimiterOptions extends Omit<GrpcTransportOptions, 'defaultTimeoutMs' | 'keepsProcess'> {
@@ -24,8 +24,11 @@ export interface LimiterOptions extends Omit<GrpcTransportOptions, 'defaultTimeo
   readonly denialCacheKeys?: number;
   /** How long a denial is remembered at most, in milliseconds: so long a reset can go unnoticed. Default: 1000. */
   readonly denialCacheMaxMs?: number;
-  /** A stream without checks is closed after so long, in milliseconds: 1 to 2^31 - 1. Default: 60,000. */
-  readonly idleStreamMs?: number;
+  /**
+   * A stream is followed by another after so long, or up to half of it earlier, in milliseconds: 1 to 2^31 - 1. Each may
+   * be opened at another replica, so that one that was added gets its share. Default: 60,000.
+   */
+  readonly maxStreamMs?: number;
   /** Told when the service becomes unreachable, with the reason, and when it answers again. Must not throw. */
   readonly onStateChange?: (state: LimiterState, error: ConnectError | undefined) => void;
 }
@@ -43,11 +46,11 @@ export function completeOptions(options: LimiterOptions): CompleteLimiterOptions
     transport: options.transport ?? 'stream',
     denialCacheKeys: options.denialCacheKeys ?? 0,
     denialCacheMaxMs: options.denialCacheMaxMs ?? 1000,
-    idleStreamMs: options.idleStreamMs ?? 60_000,
+    maxStreamMs: options.maxStreamMs ?? 60_000,
     onStateChange: options.onStateChange ?? (() => undefined),
   } as const;
   integer('timeoutMs', complete.timeoutMs, 1);
-  integer('idleStreamMs', complete.idleStreamMs, 1);
+  integer('maxStreamMs', complete.maxStreamMs, 1);
   integer('denialCacheKeys', complete.denialCacheKeys, 0);
   integer('denialCacheMaxMs', complete.denialCacheMaxMs, 0);
   oneOf('whenUnreachable', complete.whenUnreachable, ['allow', 'deny', 'throw']);

@@ -21,6 +21,9 @@ export interface OpenCheckOptions {
  */
 export class OpenCheck {
   readonly message: CheckLimitRequest;
+  /** By performance.now(): when it was asked, and when it was sent last. */
+  readonly askedAt = performance.now();
+  sentAt = Number.NaN;
   readonly #outcome = Promise.withResolvers<CheckLimitResponse>();
   readonly #options: OpenCheckOptions;
   readonly #timer: NodeJS.Timeout;
@@ -45,6 +48,11 @@ export class OpenCheck {
 
   get settled(): boolean {
     return this.#settled;
+  }
+
+  /** Whether more than a third of its time is over. */
+  get late(): boolean {
+    return performance.now() - this.askedAt > this.#options.timeoutMs / 3;
   }
 
   resolve(decision: CheckLimitResponse): void {

@@ -20,6 +20,7 @@ export class ServiceConnection implements Disposable {
   #client: Client<typeof RateLimitService>;
   #connectedAt = performance.now();
   #callsUnderWay = 0;
+  #disposed = false;
 
   constructor(options: CompleteLimiterOptions) {
     this.#options = options;
@@ -41,7 +42,7 @@ export class ServiceConnection implements Disposable {
 
   /** A unary call, from whose outcome the circuit learns. @throws ConnectError */
   async call<T>(start: (client: Client<typeof RateLimitService>) => Promise<T>): Promise<T> {
-    this.#silence.asked();
+    this.#silence.asked(performance.now());
     this.#callsUnderWay += 1;
     try {
       const answer = await start(this.#client);
@@ -98,7 +99,7 @@ export class ServiceConnection implements Disposable {
    */
   #replace(): void {
     const now = performance.now();
-    if (now - this.#connectedAt < CONNECTING_MS) return;
+    if (this.#disposed || now - this.#connectedAt < CONNECTING_MS) return;
     this.#transport[Symbol.dispose]();
     this.#transport = this.#connect();
     this.#client = createClient(RateLimitService, this.#transport);
@@ -107,6 +108,7 @@ export class ServiceConnection implements Disposable {
 
   /** Calls under way go on. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#circuit[Symbol.dispose]();
     // Connect's clients hand a call to the transport some microtasks after it was made.
     setImmediate(() => this.#transport[Symbol.dispose]());

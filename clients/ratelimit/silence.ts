@@ -6,8 +6,9 @@ export class Silence {
   /** performance.now() of the first question since the service was heard last, or of then where others were open. */
   #since: number | undefined;
 
-  asked(): void {
-    this.#since ??= performance.now();
+  /** @param at performance.now() of the question */
+  asked(at: number): void {
+    this.#since ??= at;
   }
 
   /** @param waiting whether further answers are due */

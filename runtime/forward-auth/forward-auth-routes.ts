@@ -4,6 +4,7 @@ import { ErrorInfoSchema, RequestInfoSchema } from '../../gen/google/rpc/error_d
 import { rpcError } from '../errors.ts';
 import type { GuardedRoute, RouteRequest } from '../http-route.ts';
 import type { Logger } from '../logger.ts';
+import { MisconfigurationLog } from '../misconfiguration-log.ts';
 import { type Gateway, nginx, traefik } from './gateway.ts';
 import { GatewayMisconfigured } from './gateway-misconfigured.ts';
 
@@ -36,25 +37,12 @@ export function goOn(headers: Readonly<Record<string, string>>): HttpAnswer {
   return { status: 200, headers: { ...headers, 'cache-control': 'no-store' }, body: '' };
 }
 
-/** Lines say so at most this often, in milliseconds: a route that is configured wrongly is so for each request. */
-const MISCONFIGURED_EVERY_MS = 1000;
-
 function forwardAuthRoute(
   policyEntry: string,
   gateway: Gateway,
   { authorize, logger, errorDomain }: ForwardAuthOptions,
 ): GuardedRoute {
-  let quietUntil = Number.NEGATIVE_INFINITY;
-  // Also where there is no access log: no request gets through until somebody reads this.
-  const report = (problem: string) => {
-    const now = performance.now();
-    if (now < quietUntil) return;
-    quietUntil = now + MISCONFIGURED_EVERY_MS;
-    logger.error(
-      { rpc: policyEntry, problem },
-      "a gateway's configuration can not be used: its request is refused",
-    );
-  };
+  const misconfigurations = new MisconfigurationLog(logger, policyEntry);
   return {
     policyEntry,
     async answer(request) {
@@ -62,7 +50,7 @@ function forwardAuthRoute(
         return gateway.adapt(await authorize(gateway, request));
       } catch (error) {
         if (!(error instanceof GatewayMisconfigured)) throw error;
-        report(error.message);
+        misconfigurations.report(error.message);
         throw rpcError(Code.FailedPrecondition, {
           message: `the configuration of the gateway can not be used: ${error.message}`,
           reason: 'GATEWAY_MISCONFIGURED',

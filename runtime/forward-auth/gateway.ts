@@ -11,8 +11,6 @@ export interface Gateway {
     readonly method: string;
     readonly uri: string;
     readonly host: string;
-    /** Where {@link host} was not sent. */
-    readonly hostFallback?: string;
     /** Of the client's address: the last entry is the gateway's own word. */
     readonly address: string;
   };
@@ -31,7 +29,6 @@ export const nginx: Gateway = {
     method: 'x-original-method',
     uri: 'x-original-uri',
     host: 'x-original-host',
-    hostFallback: 'host',
     address: 'x-real-ip',
   },
   listsProxies: false,
@@ -67,16 +64,12 @@ export interface ToldRequest {
 }
 
 /** @throws GatewayMisconfigured naming a header that the gateway has to set once */
-export function toldRequest(
-  { headers: { method, uri, host, hostFallback } }: Gateway,
-  request: RouteRequest,
-): ToldRequest {
+export function toldRequest({ headers: { method, uri, host } }: Gateway, request: RouteRequest): ToldRequest {
   const authorization = request.header('authorization');
-  const isTold = hostFallback === undefined || request.header(host).length > 0;
   return {
     method: onlyValue(request, method).toUpperCase(),
-    authority: onlyValue(request, isTold ? host : hostFallback),
-    path: onlyValue(request, uri).split(/[?#]/, 1)[0] as string,
+    authority: onlyValue(request, host),
+    path: onlyValue(request, uri).split('?', 1)[0] as string,
     authorization: authorization.length === 0 ? undefined : authorization.join(', '),
   };
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { networkOf } from '../../clients/http/ip-address.ts';
+import { headerIdentifier } from '../../clients/ratelimit/identifier.ts';
 import type { RouteRequest } from '../http-route.ts';
 import { clientAddress, type Gateway } from './gateway.ts';
 import { GatewayMisconfigured } from './gateway-misconfigured.ts';
@@ -56,8 +56,7 @@ export function limitQuestion(
  * Who is limited: `user:<id>`, `ip:<address>` (of IPv6 the /64: one subscriber has at least that many addresses, RFC 6177),
  * or `<header>:<value>`. The address stands in where there is no user, or the header was not sent.
  *
- * A value counts as its SHA-256 where the limiter would not take it, or where its header's name says that it is a
- * credential: identifiers are kept, and shown to operators.
+ * Values are as headerIdentifier() has them: of a credential its SHA-256.
  *
  * @throws GatewayMisconfigured where the address is needed and the gateway does not tell it
  */
@@ -71,19 +70,6 @@ export function limitIdentifier(
   const value = typeof by === 'object' ? request.header(by.header).join(', ').trim() : '';
   if (typeof by === 'object' && value !== '') return headerIdentifier(by.header, value);
   return `ip:${networkOf(clientAddress(gateway, request, hops), 64)}`;
-}
-
-const CREDENTIAL = /auth|cookie|credential|key|pass|secret|session|signature|token/;
-const HASHED = 'sha256:';
-/** Most bytes of an identifier, as CheckLimitRequest has it. */
-const MOST_BYTES = 256;
-
-function headerIdentifier(header: string, value: string): string {
-  const plain = `${header}:${value}`;
-  const fits = Buffer.byteLength(plain) <= MOST_BYTES && !/\p{Cc}/u.test(value);
-  // What looks like a hash is hashed too: nobody counts as somebody else.
-  if (fits && !CREDENTIAL.test(header) && !value.startsWith(HASHED)) return plain;
-  return `${header}:${HASHED}${createHash('sha256').update(value, 'latin1').digest('hex')}`;
 }
 
 function subject(text: string | undefined, knowsUsers: boolean): LimitQuestion['by'] {

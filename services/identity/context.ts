@@ -1,11 +1,11 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Metrics } from '../../runtime/metrics.ts';
+import { MisconfigurationLog } from '../../runtime/misconfiguration-log.ts';
 import { redisTarget } from '../../runtime/redis-settings.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
 import { plaintextDatabaseWarning, plaintextRedisWarning } from '../../runtime/store-urls.ts';
-import { MisconfigurationLog } from './access/misconfiguration-log.ts';
 import { openAccessRules } from './access/open-access-rules.ts';
 import { encryptionKeys, type IdentityConfig, relyingPartyOf } from './config.ts';
 import type { AccessDeps } from './domain/access/decide-access.ts';
@@ -286,7 +286,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     introspection,
     access: { introspection, accessRules },
     limiter,
-    misconfigurations: new MisconfigurationLog(logger),
+    misconfigurations: new MisconfigurationLog(logger, 'Authorization: Check'),
     revocation: { unitOfWork, sessions, states, verifiedTokens, sessionPolicy, barrier, now },
     revocationWatch: revocations.watch,
     refresh: {

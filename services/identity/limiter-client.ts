@@ -3,6 +3,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import type { Check } from '../../clients/ratelimit/limiter.ts';
 import type { RateLimitClient } from '../../clients/ratelimit/rate-limit-client.ts';
 import type { CheckLimitResponse } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
+import { LogThrottle } from '../../runtime/log-throttle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { RateLimiterUnavailable } from './domain/errors.ts';
 import type { LimitDecision, Limiter } from './domain/limiter.ts';
@@ -26,6 +27,9 @@ export interface GatewayLimiter extends Limiter {
   decide(check: Check, signal?: AbortSignal): Promise<CheckLimitResponse | undefined>;
 }
 
+/** Gateways ask with each request of somebody else: of an outage there is a line this often, in milliseconds. */
+const LOG_EVERY_MS = 1000;
+
 const ALLOWED: LimitDecision = { allowed: true, retryAfterMs: 0 };
 
 /** Lets everything pass: for deployments that switch limiting off. */
@@ -37,6 +41,7 @@ export const unlimited: GatewayLimiter = {
 /** Asks the rate limiter over gRPC, as any backend would. */
 export class LimiterClient implements GatewayLimiter {
   readonly #options: LimiterClientOptions;
+  readonly #throttle = new LogThrottle(LOG_EVERY_MS);
 
   constructor(options: LimiterClientOptions) {
     this.#options = options;
@@ -62,10 +67,14 @@ export class LimiterClient implements GatewayLimiter {
       signal?.throwIfAborted();
       const { code } = ConnectError.from(error);
       if (code === thrown) throw error;
-      logger.error(
-        { err: error, endpoint: check.endpoint, code: Code[code], policy: onUnavailable },
-        'the rate limiter can not be asked',
-      );
+      const keptBack = this.#throttle.pass();
+      if (keptBack !== undefined) {
+        const { endpoint } = check;
+        logger.error(
+          { err: error, endpoint, code: Code[code], policy: onUnavailable, kept_back: keptBack },
+          'the rate limiter can not be asked',
+        );
+      }
       if (onUnavailable === 'allow') return undefined;
       throw new RateLimiterUnavailable({ cause: error });
     }

@@ -52,8 +52,8 @@ export function authenticate(options: GrpcAuthenticationOptions): ServerIntercep
         const { remoteAddress } = call.getConnectionInfo();
         outcome = await authenticateCall(grpcFacts(method.path, metadata, remoteAddress));
       } catch (error) {
-        onError(error);
         call.sendStatus({ code: status.INTERNAL, details: 'the call could not be authenticated' });
+        onError(error);
         return;
       }
       if (outcome.refusal === undefined) proceed(outcome.identity);

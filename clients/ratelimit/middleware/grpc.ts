@@ -58,8 +58,8 @@ export function limitCalls(options: GrpcLimitOptions): ServerInterceptor {
       else goOn();
     };
     const failed = (error: unknown) => {
-      onError(error);
       call.sendStatus(grpcStatus(callFailure(error)));
+      onError(error);
     };
     return new ServerInterceptingCall(call, {
       start: (next) =>

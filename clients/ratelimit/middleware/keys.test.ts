@@ -47,6 +47,7 @@ describe('byUser', () => {
     ['of 252 bytes', 'a'.repeat(252), 'digest'],
     ['of 251 letters in 502 bytes', 'ü'.repeat(251), 'digest'],
     ['with a line break', 'a\nb', 'digest'],
+    ['that looks like a digest', `sha256:${'0'.repeat(64)}`, 'digest'],
     ['with half a surrogate pair', 'a\ud800', 'digest'],
   ])('takes an id %s so that the service takes it', async (_, value, form) => {
     if (form === 'plain') expect(await id(value)).toBe(`user:${value}`);
@@ -63,6 +64,13 @@ it('byHeader counts by a value of that name alone', () => {
   const key = byHeader('X-Tenant');
   expect(key(undefined, facts(undefined, { 'x-tenant': 'acme' }))).toBe('x-tenant:acme');
   expect(key(undefined, facts())).toBeUndefined();
+});
+
+it('byHeader keeps no credential as it is', () => {
+  const key = byHeader('X-Api-Key');
+  expect(key(undefined, facts(undefined, { 'x-api-key': 'hunter2' }))).toMatch(
+    /^x-api-key:sha256:[0-9a-f]{64}$/,
+  );
 });
 
 describe('firstOf', () => {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { type ClientIpOptions, clientIp } from '../../http/client-ip.ts';
 import type { HttpFacts } from '../../http/http-facts.ts';
 import { networkOf } from '../../http/ip-address.ts';
+import { headerIdentifier, identifierOf } from '../identifier.ts';
 
 /**
  * Tells against whom a request counts: an identifier as CheckLimit takes it, for example `user:4711`. Undefined: this
@@ -24,9 +24,6 @@ export interface ByIpOptions extends ClientIpOptions {
   readonly ipv6Prefix?: number | undefined;
 }
 
-/** Most bytes of an identifier, as CheckLimitRequest has it. */
-const MOST_BYTES = 256;
-
 /**
  * Counts by the client's address: `ip:203.0.113.9`, `ip:2001:db8:1:2::/64`. Clients whose address is unknown (a Unix
  * socket that no trusted proxy stands at) are counted together, as `ip:unknown`.
@@ -46,16 +43,22 @@ export function byIp<Request>({ ipv6Prefix = 64, ...options }: ByIpOptions = {})
 
 /** Counts by user: `user:<id>`. Nobody where `idOf` gives undefined or an empty text: the request brings no user. */
 export function byUser<Request>(idOf: Key<Request>): Key<Request> {
-  return async (request, facts) => identifier('user', await idOf(request, facts));
+  return async (request, facts) => {
+    const id = await idOf(request, facts);
+    return id === undefined || id === '' ? undefined : identifierOf('user', id);
+  };
 }
 
 /**
- * Counts by a header's value: `<header>:<value>`. For values that a gateway has set or verified: clients that can
- * choose the value escape the limit.
+ * Counts by a header's value: `<header>:<value>`, or by its SHA-256 where the header's name says that it is a credential
+ * (`x-api-key`). For values that a gateway has set or verified: clients that can choose the value escape the limit.
  */
 export function byHeader<Request>(header: string): Key<Request> {
   const name = header.toLowerCase();
-  return (_, facts) => identifier(name, facts.header(name));
+  return (_, facts) => {
+    const value = facts.header(name);
+    return value === undefined || value === '' ? undefined : headerIdentifier(name, value);
+  };
 }
 
 /** Counts by the first key that has somebody: by user and, where there is none, by address. */
@@ -67,13 +70,4 @@ export function firstOf<Request>(...keys: readonly Key<Request>[]): Key<Request>
     }
     return undefined;
   };
-}
-
-/** What the service would refuse to take as an identifier is taken by its SHA-256 instead. */
-function identifier(kind: string, value: string | undefined): string | undefined {
-  if (value === undefined || value === '') return undefined;
-  const plain = `${kind}:${value}`;
-  // \p{Cs}: half a surrogate pair has no UTF-8.
-  const fits = Buffer.byteLength(plain) <= MOST_BYTES && !/[\p{Cc}\p{Cs}]/u.test(plain);
-  return fits ? plain : `${kind}:sha256:${createHash('sha256').update(value, 'utf16le').digest('hex')}`;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { AccessRefusal } from '../domain/access/access.ts';
-import { GatewayMisconfigured } from '../domain/access/gateway-requirement.ts';
+import { UnreadableRequirement } from '../domain/access/gateway-requirement.ts';
 import { misconfiguration, refusal } from './refusal.ts';
 
 const stepUp = { outcome: 'STEP_UP_REQUIRED', acr: 'aal2', maxAgeSeconds: 900 } as const;
@@ -59,7 +59,7 @@ it('a body tells programs what to do', () => {
 });
 
 it('a gateway that is configured wrongly is told what is wrong', () => {
-  const answer = misconfiguration(new GatewayMisconfigured('"role" is no known parameter'));
+  const answer = misconfiguration(new UnreadableRequirement('"role" is no known parameter'));
   expect(answer.status).toBe(500);
   expect((JSON.parse(answer.body) as { detail: string }).detail).toContain('"role" is no known parameter');
 });

@@ -1,6 +1,6 @@
 import { type HttpAnswer, problemAnswer } from '../../../clients/http/problem.ts';
 import type { AccessRefusal } from '../domain/access/access.ts';
-import type { GatewayMisconfigured } from '../domain/access/gateway-requirement.ts';
+import type { UnreadableRequirement } from '../domain/access/gateway-requirement.ts';
 
 const REALM = 'Bearer realm="optix"';
 /** As other answers have it while the database is away, in seconds. */
@@ -26,7 +26,7 @@ export function refusal(decision: AccessRefusal): HttpAnswer {
 }
 
 /** What is answered while the gateway asks for something that can't be read. */
-export function misconfiguration({ problem }: GatewayMisconfigured): HttpAnswer {
+export function misconfiguration({ problem }: UnreadableRequirement): HttpAnswer {
   return problemAnswer({
     status: 500,
     title: 'Internal Server Error',

@@ -14,10 +14,7 @@ import type { RouteRequest } from '../../../runtime/http-route.ts';
 import { refusal } from '../access/refusal.ts';
 import type { AccessRequirement, OriginalRequest } from '../domain/access/access.ts';
 import { type AccessDeps, decideAccess } from '../domain/access/decide-access.ts';
-import {
-  GatewayMisconfigured as RequirementUnreadable,
-  readRequirement,
-} from '../domain/access/gateway-requirement.ts';
+import { readRequirement, UnreadableRequirement } from '../domain/access/gateway-requirement.ts';
 import { hostName } from '../domain/access/host-name.ts';
 import { identityHeaders } from '../domain/access/identity-headers.ts';
 import type { GatewayLimiter } from '../limiter-client.ts';
@@ -78,7 +75,7 @@ function requirementOf(parameters: ReadonlyMap<string, string>): AccessRequireme
       new Map([...parameters].filter(([name]) => REQUIREMENT_PARAMETERS.includes(name))),
     );
   } catch (error) {
-    if (error instanceof RequirementUnreadable) throw new GatewayMisconfigured(error.problem);
+    if (error instanceof UnreadableRequirement) throw new GatewayMisconfigured(error.problem);
     throw error;
   }
 }

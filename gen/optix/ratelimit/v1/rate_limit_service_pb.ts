@@ -671,7 +671,8 @@ export const RateLimitService: GenService<{
    * their check and come in any order, several in a message where several are ready.
    *
    * A check that breaks its bounds is answered with an error of its own; the stream goes on. The server reads no
-   * further while the caller does not take its answers.
+   * further while the caller does not take its answers. One that shuts down answers what it has read and ends the
+   * stream with OK: a check without an answer was not counted then, and can be asked again.
    *
    * @generated from rpc optix.ratelimit.v1.RateLimitService.StreamCheckLimits
    */

@@ -78,6 +78,48 @@ describe('the first rule that matches holds', () => {
   );
 });
 
+describe('an upstream may tell less apart than the rules do', () => {
+  const rules = new AccessRules({
+    rules: [
+      rule(open, { paths: ['/public/*'] }),
+      rule(forAdmins, { paths: ['/Admin/*'] }),
+      rule(denied, { paths: ['/secret'] }),
+      rule(forAdmins, { methods: ['GET'], paths: ['/reports'] }),
+      rule(open, { paths: ['/docs'] }),
+      rule(required, { paths: ['/docs/*'] }),
+    ],
+    fallback: { ...required, token: 'optional' },
+  });
+  const of = (path: string, method?: string) => rules.requirementOf(request(path, method), undefined);
+
+  it.each(['/Admin/x', '/admin/x', '/ADMIN/x', '/Admin', '/admin', '//x/admin', '//x/Admin/y'])(
+    '%s may be the administration',
+    (path) => {
+      expect(of(path)).toMatchObject({ token: 'required', roles: [['admin']] });
+    },
+  );
+
+  it.each(['/secret', '/secret/', '/SECRET'])('%s may be what nobody may see', (path) => {
+    expect(of(path)).toMatchObject({ token: 'deny' });
+  });
+
+  it('HEAD may be answered as GET is, and no other method', () => {
+    expect(of('/reports', 'HEAD')).toEqual({ ...forAdmins, token: 'required' });
+    expect(of('/reports', 'POST')).toMatchObject({ token: 'optional', roles: [] });
+  });
+
+  it('nothing is opened by that', () => {
+    for (const path of ['/PUBLIC/x', '/public']) expect(of(path)).toMatchObject({ token: 'optional' });
+    expect(of('/public/x')).toEqual(open);
+    expect(of('/public/')).toEqual(open);
+  });
+
+  it('a rule for the one stands before that for all of them, and holds', () => {
+    expect(of('/docs')).toEqual(open);
+    expect(of('/docs/x')).toEqual(required);
+  });
+});
+
 it('without a rule that goes by path any path will do', () => {
   const rules = new AccessRules({
     rules: [rule(open, { hosts: ['static.example.com'] })],

@@ -20,13 +20,26 @@ export interface AccessRulesOptions {
   readonly fallback: AccessRequirement;
 }
 
-interface CompiledRule {
-  readonly rule: AccessRule;
-  readonly exact: ReadonlySet<string>;
+/** What a rule matches, compared in one way. */
+interface Patterns {
+  readonly methods: readonly string[] | undefined;
+  /** Undefined: any path. */
+  readonly exact: ReadonlySet<string> | undefined;
   readonly prefixes: readonly string[];
 }
 
-/** What requests to other services require. */
+interface CompiledRule {
+  readonly rule: AccessRule;
+  readonly asWritten: Patterns;
+  readonly tolerant: Patterns;
+}
+
+/**
+ * What requests to other services require.
+ *
+ * A request is held to the first rule that matches it as it is written and to the first that does for an upstream which
+ * tells neither upper case from lower nor `/admin/` from `/admin`, and answers HEAD as it does GET (Express, for one).
+ */
 export class AccessRules {
   readonly #rules: readonly CompiledRule[];
   readonly #fallback: AccessRequirement;
@@ -53,39 +66,58 @@ export class AccessRules {
     gateway: AccessRequirement | undefined,
   ): AccessRequirement | 'unsafe_path' | 'unsafe_host' {
     if (this.#goByHost && request.host === '') return 'unsafe_host';
-    if (!this.#goByPath) return this.#of(request, '', gateway);
-    const readings = pathReadings(request.path);
+    const readings = this.#goByPath ? pathReadings(request.path) : [''];
     if (readings === undefined) return 'unsafe_path';
-    return readings.map((path) => this.#of(request, path, gateway)).reduce(stricter);
-  }
-
-  #of(
-    { host, method }: Pick<OriginalRequest, 'host' | 'method'>,
-    path: string,
-    gateway: AccessRequirement | undefined,
-  ): AccessRequirement {
-    const found = this.#rules.find(
-      ({ rule, exact, prefixes }) =>
-        (rule.methods === undefined || rule.methods.includes(method)) &&
-        (rule.hosts === undefined || rule.hosts.some((pattern) => isHost(host, pattern))) &&
-        (rule.paths === undefined || exact.has(path) || prefixes.some((prefix) => path.startsWith(prefix))),
-    );
-    if (found === undefined) return gateway ?? this.#fallback;
-    const { requirement } = found.rule;
-    return gateway === undefined ? requirement : stricter(requirement, gateway);
+    const found = new Set<CompiledRule | undefined>();
+    for (const path of readings) {
+      found.add(this.#rules.find(({ rule, asWritten }) => matches(rule, asWritten, request, path)));
+      const bare = tolerantPath(path);
+      found.add(this.#rules.find(({ rule, tolerant }) => matches(rule, tolerant, request, bare)));
+    }
+    const required = [...found]
+      .map((one) => one?.rule.requirement ?? gateway ?? this.#fallback)
+      .reduce(stricter);
+    return gateway === undefined ? required : stricter(required, gateway);
   }
 }
 
+function matches(
+  { hosts }: AccessRule,
+  { methods, exact, prefixes }: Patterns,
+  { host, method }: Pick<OriginalRequest, 'host' | 'method'>,
+  path: string,
+): boolean {
+  return (
+    (methods === undefined || methods.includes(method)) &&
+    (hosts === undefined || hosts.some((pattern) => isHost(host, pattern))) &&
+    (exact === undefined || exact.has(path) || prefixes.some((prefix) => path.startsWith(prefix)))
+  );
+}
+
 function compiled(rule: AccessRule): CompiledRule {
-  const exact = new Set<string>();
-  const prefixes: string[] = [];
-  for (const path of rule.paths ?? []) {
+  const patterns = rule.paths?.map((path) => {
     const pattern = pathPattern(path);
     if (pattern === undefined) throw new RangeError('the path of an access rule is none');
-    if (pattern.isPrefix) prefixes.push(pattern.text);
-    else exact.add(pattern.text);
-  }
-  return { rule, exact, prefixes };
+    return pattern;
+  });
+  const exact = patterns?.filter(({ isPrefix }) => !isPrefix).map(({ text }) => text);
+  const prefixes = (patterns ?? []).filter(({ isPrefix }) => isPrefix).map(({ text }) => text);
+  const { methods } = rule;
+  return {
+    rule,
+    asWritten: { methods, exact: exact && new Set(exact), prefixes },
+    tolerant: {
+      methods: methods?.includes('GET') ? [...methods, 'HEAD'] : methods,
+      exact: exact && new Set(exact.map(tolerantPath)),
+      prefixes: prefixes.map((prefix) => prefix.toLowerCase()),
+    },
+  };
+}
+
+/** With a slash at its end, so that `/admin/*` has `/admin` too. */
+function tolerantPath(path: string): string {
+  const lower = path.toLowerCase();
+  return lower.endsWith('/') ? lower : `${lower}/`;
 }
 
 function isHost(host: string, pattern: string): boolean {

@@ -87,6 +87,15 @@ it('a token whose session has ended is not good', async () => {
   );
 });
 
+it('a database that does not answer is waited for a second, as a gateway waits no longer', async () => {
+  const since = performance.now();
+  const hung = () => new Promise<never>(() => undefined);
+  const authorization = `Bearer ${await issue()}`;
+  expect(await decide({}, authorization, hung)).toEqual({ outcome: 'UNAVAILABLE' });
+  expect(performance.now() - since).toBeLessThan(1500);
+  expect(await decide({ token: 'none' }, authorization, hung)).toEqual(nobody);
+});
+
 it('while the database can not be asked nobody with a token gets through, nor is told that it is bad', async () => {
   const away = async () => {
     throw new DatabaseUnavailable();

@@ -10,6 +10,12 @@ export interface AccessDeps {
   readonly accessRules: () => AccessRules;
 }
 
+/**
+ * How long the database may take to tell of a token, in milliseconds. A gateway holds its client's request meanwhile, and
+ * has to be told before it gives up by itself.
+ */
+const MOST_MS = 1000;
+
 const MISSING: AccessDecision = { outcome: 'UNAUTHENTICATED', error: 'token_missing' };
 const INVALID_REQUEST: AccessDecision = { outcome: 'UNAUTHENTICATED', error: 'invalid_request' };
 const INVALID_TOKEN: AccessDecision = { outcome: 'UNAUTHENTICATED', error: 'invalid_token' };
@@ -34,13 +40,25 @@ export async function decideAccess(
   if (token === undefined) return requirement.token === 'optional' ? ANONYMOUS : MISSING;
   if (token === null) return INVALID_REQUEST;
   try {
-    const found = await introspect(deps.introspection, token);
+    const found = await within(MOST_MS, introspect(deps.introspection, token));
+    if (found === undefined) return { outcome: 'UNAVAILABLE' };
     if (!found.active) return INVALID_TOKEN;
     return judge(found, requirement, deps.introspection.now().getTime());
   } catch (error) {
     if (error instanceof MalformedToken) return INVALID_TOKEN;
     if (error instanceof DatabaseUnavailable) return { outcome: 'UNAVAILABLE' };
     throw error;
+  }
+}
+
+/** Undefined where it takes longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { GatewayMisconfigured, readRequirement } from './gateway-requirement.ts';
+import { readRequirement, UnreadableRequirement } from './gateway-requirement.ts';
 
 it('a gateway that says nothing requires nothing of its own', () => {
   expect(readRequirement({})).toBeUndefined();
@@ -43,6 +43,6 @@ it.each([
   ['a level of nobody', { token: 'deny', acr: 'aal2' }, /^token must be required where/],
 ])('%s is a mistake in its configuration, and named', (_, parameters: Record<string, string>, problem) => {
   const reading = () => readRequirement(parameters);
-  expect(reading).toThrow(GatewayMisconfigured);
+  expect(reading).toThrow(UnreadableRequirement);
   expect(reading).toThrow(expect.objectContaining({ problem: expect.stringMatching(problem) as string }));
 });

@@ -9,8 +9,7 @@ describe('a path that can be read in one way', () => {
     ['/admin/', '/admin/'],
     ['/%61dmin', '/admin'],
     ['/%61%64%6D%69%6e', '/admin'],
-    ['//admin', '/admin'],
-    ['///admin////users//', '/admin/users/'],
+    ['/admin////users//', '/admin/users/'],
     ['/admin/.', '/admin/'],
     ['/admin/..', '/'],
     ['/./admin', '/admin'],
@@ -45,9 +44,16 @@ describe('a path that upstreams read differently has each reading', () => {
     ['/admin%3Bx', ['/admin;x', '/admin']],
     ['/public/..;/admin', ['/public/..;/admin', '/admin']],
     ['/public/%2e%2e;a=b/admin', ['/public/..;a=b/admin', '/admin']],
-    ['/;/admin', ['/;/admin', '/admin']],
+    ['/;/admin', ['/;/admin', '/admin', '/']],
     ['/admin//../public', ['/public', '/admin/public']],
     ['/a//%2e%2e/b', ['/b', '/a/b']],
+    // What stands behind two slashes may be taken for a host.
+    ['//admin', ['/admin', '/']],
+    ['//x/admin', ['/x/admin', '/admin']],
+    ['///x//admin', ['/x/admin', '/admin']],
+    ['/%2e//x/admin', ['/x/admin', '/admin']],
+    ['/public/..//x/admin', ['/x/admin', '/admin']],
+    ['//x;y/../admin', ['/admin', '/']],
   ])('%s', (path, readings) => {
     expect(pathReadings(path)).toEqual(readings);
   });

@@ -12,7 +12,9 @@ const KEPT = new Set(['%', '?', '#']);
  * others in upper case, dot segments resolved, repeated slashes one; case kept. Where it is read differently there
  * are several:
  * - with `;`: its segments with their parameters, and without them (RFC 3986 section 3.3; `/admin;x`, `/..;/admin`);
- * - with repeated slashes and dot segments: either of them taken away first (`/admin//../public`).
+ * - with repeated slashes and dot segments: either of them taken away first (`/admin//../public`);
+ * - with `//` at its beginning: what comes next as a host, which is no part of the path (RFC 3986 section 4.2), as by
+ *   `new URL(path, base)`, for which `//x/admin` is `/admin`.
  *
  * Undefined for a path that can't be read safely: encoded slash, backslash, control character, bad escape, or escapes that
  * are no UTF-8.
@@ -24,7 +26,10 @@ export function pathReadings(path: string): readonly string[] | undefined {
   const readings = new Set<string>();
   for (const form of forms) {
     readings.add(resolveDots(mergeSlashes(form)));
-    readings.add(mergeSlashes(resolveDots(form)));
+    for (const path of [form, resolveDots(form)]) {
+      readings.add(mergeSlashes(resolveDots(path)));
+      if (path.startsWith('//')) readings.add(mergeSlashes(resolveDots(withoutHost(path))));
+    }
   }
   return [...readings];
 }
@@ -58,6 +63,11 @@ function decodePath(path: string): string | undefined {
     const character = String.fromCharCode(Number.parseInt(hex, 16));
     return /[\x21-\x7e]/.test(character) && !KEPT.has(character) ? character : written.toUpperCase();
   });
+}
+
+function withoutHost(path: string): string {
+  const rest = path.replace(/^\/+[^/]*/, '');
+  return rest === '' ? '/' : rest;
 }
 
 function mergeSlashes(path: string): string {

@@ -8,7 +8,7 @@ export function stricter(a: AccessRequirement, b: AccessRequirement): AccessRequ
   const ages = [a.maxAgeSeconds, b.maxAgeSeconds].filter((age) => age !== undefined);
   return {
     token: TOKEN_ORDER.indexOf(a.token) > TOKEN_ORDER.indexOf(b.token) ? a.token : b.token,
-    roles: [...a.roles, ...b.roles],
+    roles: [...new Set([...a.roles, ...b.roles])],
     acr: a.acr === 'aal2' || b.acr === 'aal2' ? 'aal2' : (a.acr ?? b.acr),
     maxAgeSeconds: ages.length === 0 ? undefined : Math.min(...ages),
   };

@@ -1,10 +1,10 @@
 import type { MethodImpl } from '@connectrpc/connect';
 import type { Authorization, CheckResponse } from '../../../../gen/envoy/service/auth/v3/external_auth_pb.ts';
-import type { MisconfigurationLog } from '../../access/misconfiguration-log.ts';
+import type { MisconfigurationLog } from '../../../../runtime/misconfiguration-log.ts';
 import { misconfiguration, refusal } from '../../access/refusal.ts';
 import type { AccessRequirement } from '../../domain/access/access.ts';
 import { type AccessDeps, decideAccess } from '../../domain/access/decide-access.ts';
-import { GatewayMisconfigured, readRequirement } from '../../domain/access/gateway-requirement.ts';
+import { readRequirement, UnreadableRequirement } from '../../domain/access/gateway-requirement.ts';
 import { allowed, denied } from './check-response.ts';
 import { headerNames, originalRequest } from './original-request.ts';
 
@@ -21,8 +21,8 @@ export function check({
     try {
       requirement = readRequirement(attributes?.contextExtensions ?? {});
     } catch (error) {
-      if (!(error instanceof GatewayMisconfigured)) throw error;
-      misconfigurations.report(error);
+      if (!(error instanceof UnreadableRequirement)) throw error;
+      misconfigurations.report(error.problem);
       return denied(misconfiguration(error));
     }
     const decision = await decideAccess(access, originalRequest(attributes), requirement);
