@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { InvalidFile } from '../../runtime/invalid-file.ts';
 import { DEFAULT_RULES } from '../../services/ratelimit/domain/default-rules.ts';
 import { RuleSet } from '../../services/ratelimit/domain/rule-set.ts';
 import {
@@ -12,7 +13,7 @@ import { openLog } from '../../services/ratelimit/simulate/read-lines.ts';
 import { reportText } from '../../services/ratelimit/simulate/report-text.ts';
 import { simulate } from '../../services/ratelimit/simulate/simulate.ts';
 import type { SimulationReport } from '../../services/ratelimit/simulate/simulation-report.ts';
-import { InvalidRuleFile, loadRuleFile, parseRuleFile } from '../../services/ratelimit/storage/rule-file.ts';
+import { loadRuleFile, parseRuleFile } from '../../services/ratelimit/storage/rule-file.ts';
 import { readSimulateFlags, SIMULATE_HELP } from './simulate/flags.ts';
 import { openProgress } from './simulate/progress.ts';
 
@@ -42,7 +43,7 @@ async function readRules(path: string | undefined): Promise<RuleSet> {
   try {
     return new RuleSet(await parseRuleFile(path, await loadRuleFile(path)));
   } catch (error) {
-    if (error instanceof InvalidRuleFile) throw new Error(error.problems.join('\n'));
+    if (error instanceof InvalidFile) throw new Error(error.problems.join('\n'));
     throw error;
   }
 }

@@ -1,6 +1,7 @@
+import { InvalidFile } from '../invalid-file.ts';
 import type { Logger } from '../logger.ts';
 import { repeat } from '../timers.ts';
-import { type CallersFile, fingerprintOf, InvalidCallersFile, readCallersFile } from './callers-file.ts';
+import { type CallersFile, fingerprintOf, readCallersFile } from './callers-file.ts';
 import type { Policy } from './policy.ts';
 
 export interface CallersFileWatchOptions {
@@ -64,7 +65,7 @@ export class CallersFileWatch implements AsyncDisposable {
       onChange(file);
       logger.info({ file: path, callers: file.document.callers.length }, 'callers read anew');
     } catch (error) {
-      if (!(error instanceof InvalidCallersFile)) throw error;
+      if (!(error instanceof InvalidFile)) throw error;
       this.#taken = undefined;
       if (this.#stop.signal.aborted || this.#problem === error.message) return;
       this.#problem = error.message;

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { collectingLogger } from '../../testing/collecting-logger.ts';
-import { type CallersFile, InvalidCallersFile, readCallersFile } from './callers-file.ts';
+import { InvalidFile } from '../invalid-file.ts';
+import { type CallersFile, readCallersFile } from './callers-file.ts';
 import { CallersFileWatch } from './callers-file-watch.ts';
 import { policy, RPCS } from './testing-callers.ts';
 
@@ -32,7 +33,7 @@ async function problemsOf(text: string): Promise<readonly string[]> {
   try {
     await read(text);
   } catch (error) {
-    if (error instanceof InvalidCallersFile) return error.problems.map((each) => each.replace(path, 'FILE'));
+    if (error instanceof InvalidFile) return error.problems.map((each) => each.replace(path, 'FILE'));
     throw error;
   }
   return [];

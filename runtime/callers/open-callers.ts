@@ -1,5 +1,6 @@
 import type { CallerKeys } from '../caller-auth.ts';
 import type { CommonSettings } from '../common-settings.ts';
+import { InvalidFile } from '../invalid-file.ts';
 import type { Logger } from '../logger.ts';
 import type { ServiceTable } from '../service-table.ts';
 import { InvalidSettings } from '../settings.ts';
@@ -8,7 +9,7 @@ import { AccessControl } from './access-control.ts';
 import { CallerDirectory } from './caller-directory.ts';
 import type { CallerKeyStore } from './caller-key-store.ts';
 import { callerServiceRules, callerServiceTable } from './caller-service.ts';
-import { type CallersFile, InvalidCallersFile, readCallersFile } from './callers-file.ts';
+import { type CallersFile, readCallersFile } from './callers-file.ts';
 import { CallersFileWatch } from './callers-file-watch.ts';
 import { ConfiguredKeys } from './configured-keys.ts';
 import { FileCallers } from './file-callers.ts';
@@ -88,7 +89,7 @@ async function followFile(
     return new FileCallers(file.document, { policy, audience, keySet });
   };
   const first = await readCallersFile(path, policy).catch((error: unknown) => {
-    if (!(error instanceof InvalidCallersFile)) throw error;
+    if (!(error instanceof InvalidFile)) throw error;
     throw new InvalidSettings(error.problems.map((problem) => `${env.callersFile} ${problem}`));
   });
   let current = callersOf(first);

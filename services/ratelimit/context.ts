@@ -1,4 +1,5 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
+import { InvalidFile } from '../../runtime/invalid-file.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Metrics } from '../../runtime/metrics.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
@@ -24,7 +25,6 @@ import { openRuleBook } from './storage/open-rule-book.ts';
 import { RedisStore } from './storage/redis-store.ts';
 import { Replicas } from './storage/replicas.ts';
 import { RoomChannel } from './storage/room-channel.ts';
-import { InvalidRuleFile } from './storage/rule-file.ts';
 import { TopShared } from './storage/top-shared.ts';
 
 /** How long a start waits for Redis before the service opens its ports without it. */
@@ -204,7 +204,7 @@ async function openRules(
     const book = await openRuleBook({ file, target, snapshot, startWaitMs: START_WAIT_MS, logger });
     return resources.use(book).rules;
   } catch (error) {
-    if (!(error instanceof InvalidRuleFile)) throw error;
+    if (!(error instanceof InvalidFile)) throw error;
     throw new InvalidSettings(error.problems.map((problem) => `${settings.rulesFile.env} ${problem}`));
   }
 }

@@ -1,3 +1,4 @@
+import { InvalidFile } from '../../runtime/invalid-file.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { InvalidSettings } from '../../runtime/settings.ts';
@@ -6,7 +7,6 @@ import { ShouldLimit, type ShouldLimitOptions } from './domain/envoy/should-limi
 import { envoySettings } from './envoy-settings.ts';
 import { EnvoyStatistics } from './envoy-statistics.ts';
 import type { EnvoyHeaders } from './rpc/envoy/envoy-headers.ts';
-import { InvalidEnvoyFiles } from './storage/envoy/envoy-files.ts';
 import { type OpenEnvoyConfig, openEnvoyConfig } from './storage/envoy/open-envoy-config.ts';
 
 /** Envoy's rate-limit API, as the settings want it. */
@@ -50,7 +50,7 @@ async function open(options: Parameters<typeof openEnvoyConfig>[0]): Promise<Ope
   try {
     return await openEnvoyConfig(options);
   } catch (error) {
-    if (!(error instanceof InvalidEnvoyFiles)) throw error;
+    if (!(error instanceof InvalidFile)) throw error;
     throw new InvalidSettings(error.problems.map((problem) => `${envoySettings.envoyConfig.env} ${problem}`));
   }
 }

@@ -1,7 +1,7 @@
+import { FileWatch } from '../../../runtime/file-watch.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import { repeat } from '../../../runtime/timers.ts';
 import type { AccessRules } from '../domain/access/access-rules.ts';
-import { accessRulesOf, InvalidAccessRulesFile, loadAccessRulesText } from './access-rules-file.ts';
+import { accessRulesOf, loadAccessRulesText } from './access-rules-file.ts';
 
 export interface AccessRulesFileWatchOptions {
   readonly path: string;
@@ -14,61 +14,24 @@ export interface AccessRulesFileWatchOptions {
   readonly everyMs?: number;
 }
 
-/**
- * Watches an access rules file, by reading it: what tells of changes misses some where a file is replaced by rename or, as
- * in Kubernetes, through a link to a directory.
- *
- * New content is taken once it was read twice in a row, so that a file is not taken while it is being written. What can't be
- * used is refused whole and logged once; the rules stay as they are.
- */
-export class AccessRulesFileWatch implements AsyncDisposable {
-  readonly #options: AccessRulesFileWatchOptions;
-  readonly #stop = new AbortController();
-  readonly #loop: Promise<void>;
-  /** As it was read last: its content, or why it could not be read. */
-  #seen: string | InvalidAccessRulesFile | undefined;
-  /** What was dealt with, good or bad. */
-  #settled: string;
-
-  constructor(options: AccessRulesFileWatchOptions) {
-    this.#options = options;
-    this.#settled = options.current;
-    this.#loop = repeat(options.everyMs ?? 300, this.#stop.signal, () => this.#look());
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#loop;
-  }
-
-  async #look(): Promise<void> {
-    const now = await loadAccessRulesText(this.#options.path).catch((error: unknown) => {
-      if (error instanceof InvalidAccessRulesFile) return error;
-      throw error;
+/** Watches an access rules file. What can't be used is refused whole and logged once; the rules stay as they are. */
+export class AccessRulesFileWatch extends FileWatch<string> {
+  constructor({ path, current, logger, onChange, everyMs = 300 }: AccessRulesFileWatchOptions) {
+    super({
+      current,
+      everyMs,
+      load: () => loadAccessRulesText(path),
+      digestOf: (text) => text,
+      take(text) {
+        onChange(accessRulesOf(path, text));
+        logger.info({ file: path }, 'access rules read anew');
+      },
+      refuse(problems) {
+        logger.error(
+          { file: path, problems },
+          'the access rules file is refused: the rules stay as they were',
+        );
+      },
     });
-    const before = this.#seen;
-    this.#seen = now;
-    const key = keyOf(now);
-    if (before === undefined || key !== keyOf(before) || key === this.#settled) return;
-    if (this.#stop.signal.aborted) return;
-    this.#settled = key;
-    this.#take(now);
   }
-
-  #take(now: string | InvalidAccessRulesFile): void {
-    const { path, logger, onChange } = this.#options;
-    try {
-      if (now instanceof InvalidAccessRulesFile) throw now;
-      onChange(accessRulesOf(path, now));
-      logger.info({ file: path }, 'access rules read anew');
-    } catch (error) {
-      if (!(error instanceof InvalidAccessRulesFile)) throw error;
-      const { problems } = error;
-      logger.error({ file: path, problems }, 'the access rules file is refused: the rules stay as they were');
-    }
-  }
-}
-
-function keyOf(state: string | InvalidAccessRulesFile): string {
-  return state instanceof InvalidAccessRulesFile ? `\0${state.message}` : state;
 }

@@ -1,9 +1,10 @@
+import { InvalidFile } from '../../../runtime/invalid-file.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import { InvalidSettings } from '../../../runtime/settings.ts';
 import type { AccessDeps } from '../domain/access/decide-access.ts';
 import { accessSettings } from '../settings/access-settings.ts';
 import { NO_ACCESS_RULES } from './access-rules-document.ts';
-import { accessRulesOf, InvalidAccessRulesFile, loadAccessRulesText } from './access-rules-file.ts';
+import { accessRulesOf, loadAccessRulesText } from './access-rules-file.ts';
 import { AccessRulesFileWatch } from './access-rules-file-watch.ts';
 
 /**
@@ -33,7 +34,7 @@ export async function openAccessRules(
     );
     return () => rules;
   } catch (error) {
-    if (!(error instanceof InvalidAccessRulesFile)) throw error;
+    if (!(error instanceof InvalidFile)) throw error;
     throw new InvalidSettings(
       error.problems.map((problem) => `${accessSettings.accessRulesFile.env} ${problem}`),
     );

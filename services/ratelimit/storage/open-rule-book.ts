@@ -25,7 +25,7 @@ export interface OpenRuleBook extends AsyncDisposable {
   readonly rules: RuleBook;
 }
 
-/** @throws InvalidRuleFile */
+/** @throws InvalidFile */
 export async function openRuleBook(options: OpenRuleBookOptions): Promise<OpenRuleBook> {
   const { file, logger } = options;
   await using resources = new AsyncDisposableStack();

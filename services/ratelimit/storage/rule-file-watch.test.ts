@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { InvalidFile } from '../../../runtime/invalid-file.ts';
 import { collectingLogger } from '../../../testing/collecting-logger.ts';
 import type { Rule } from '../domain/rule.ts';
-import { InvalidRuleFile, loadRuleFile, MAX_RULES_FILE_BYTES, parseRuleFile } from './rule-file.ts';
+import { loadRuleFile, MAX_RULES_FILE_BYTES, parseRuleFile } from './rule-file.ts';
 import { RuleFileWatch } from './rule-file-watch.ts';
 
 const rulesText = (limit: number) =>
@@ -173,7 +174,7 @@ describe('a rules file that takes minutes to parse', () => {
   it('is refused', async () => {
     const parsing = parseRuleFile(path, Buffer.from(endless), { timeoutMs: 500 });
     await expect(parsing).rejects.toThrow("can't be parsed within 500 ms");
-    await expect(parsing).rejects.toThrow(InvalidRuleFile);
+    await expect(parsing).rejects.toThrow(InvalidFile);
   });
 
   it('does not hold up the end of the watch', async () => {
@@ -193,8 +194,8 @@ describe('a file that can not be a rules file', () => {
     try {
       await parseRuleFile(path, await loadRuleFile(path));
     } catch (error) {
-      expect(error).toBeInstanceOf(InvalidRuleFile);
-      return (error as InvalidRuleFile).problems[0];
+      expect(error).toBeInstanceOf(InvalidFile);
+      return (error as InvalidFile).problems[0];
     }
     return undefined;
   };

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { InvalidFile } from '../../../runtime/invalid-file.ts';
+import { loadFile, textOf } from '../../../runtime/load-file.ts';
 import { defineRule, type Rule } from '../domain/rule.ts';
 import { type RulesYaml, readRulesYaml } from './rules-yaml.ts';
 
@@ -10,31 +11,9 @@ export const MAX_RULES_FILE_BYTES = 4 * 1024 * 1024;
 /** What takes the parser some 20 ms at most, and so less than a thread takes to start. */
 const SMALL_FILE_CHARACTERS = 16 * 1024;
 
-/** The rules file is missing, or has content that can't be used. */
-export class InvalidRuleFile extends Error {
-  /** One line each, beginning with the file, mostly as `<file>:<line>:<column> <field> <what>`. */
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('; '));
-    this.name = 'InvalidRuleFile';
-    this.problems = problems;
-  }
-}
-
-/** @throws InvalidRuleFile where it isn't there, can't be read, or is too large */
+/** @throws InvalidFile where it isn't there, can't be read, or is too large */
 export async function loadRuleFile(path: string): Promise<Buffer> {
-  try {
-    const info = await stat(path);
-    if (!info.isFile()) throw new InvalidRuleFile([`${path} is not a file`]);
-    if (info.size > MAX_RULES_FILE_BYTES) {
-      throw new InvalidRuleFile([`${path} has more than ${MAX_RULES_FILE_BYTES} bytes`]);
-    }
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof InvalidRuleFile) throw error;
-    throw new InvalidRuleFile([`${path} can't be read: ${(error as NodeJS.ErrnoException).code ?? error}`]);
-  }
+  return await loadFile(path, MAX_RULES_FILE_BYTES);
 }
 
 export interface ParseRuleFileOptions {
@@ -48,23 +27,18 @@ export interface ParseRuleFileOptions {
  * Reads the content of a rules file; a large one on a thread of its own, so that checks are answered meanwhile.
  *
  * @param path for the text of problems only
- * @throws InvalidRuleFile with all that is wrong
+ * @throws InvalidFile with all that is wrong
  */
 export async function parseRuleFile(
   path: string,
   content: Buffer,
   options: ParseRuleFileOptions = {},
 ): Promise<readonly Rule[]> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(content);
-  } catch {
-    throw new InvalidRuleFile([`${path} is not UTF-8`]);
-  }
+  const text = textOf(path, content);
   const isSmall = text.length <= SMALL_FILE_CHARACTERS;
   const { definitions, problems } = isSmall ? readHere(path, text) : await readOnThread(path, text, options);
   if (problems.length > 0) {
-    throw new InvalidRuleFile(problems.map((each) => (/^\d/.test(each) ? `${path}:${each}` : each)));
+    throw new InvalidFile(problems.map((each) => (/^\d/.test(each) ? `${path}:${each}` : each)));
   }
   return definitions.map(defineRule);
 }
@@ -74,7 +48,7 @@ function readHere(path: string, text: string): RulesYaml {
     return readRulesYaml(text);
   } catch (error) {
     // As from a thread: what the parser trips over must not end this process.
-    throw new InvalidRuleFile([`${path} can't be parsed: ${error}`]);
+    throw new InvalidFile([`${path} can't be parsed: ${error}`]);
   }
 }
 
@@ -93,7 +67,7 @@ async function readOnThread(
   } catch (error) {
     // Else deeply nested brackets, say, which overflow the parser's stack.
     const reason = late.aborted ? ` within ${timeoutMs} ms` : `: ${error}`;
-    throw new InvalidRuleFile([`${path} can't be parsed${reason}`]);
+    throw new InvalidFile([`${path} can't be parsed${reason}`]);
   } finally {
     await worker.terminate();
   }

@@ -1,24 +1,14 @@
 import { hash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InvalidFile } from '../../../../runtime/invalid-file.ts';
+import { loadFile, unreadable } from '../../../../runtime/load-file.ts';
 
 /** A larger file is refused. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** All files together: they are read again and again. */
 const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_FILES = 1_000;
-
-/** Envoy's configuration is missing, or has content that can't be used. */
-export class InvalidEnvoyFiles extends Error {
-  /** One line each, beginning with the file, mostly as `<file>:<line>:<column> <field> <what>`. */
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('; '));
-    this.name = 'InvalidEnvoyFiles';
-    this.problems = problems;
-  }
-}
 
 /** The content of one file. */
 export interface EnvoyFile {
@@ -31,7 +21,7 @@ export interface EnvoyFile {
 /**
  * Reads the files that `paths` name: files, and of directories all `*.yaml` and `*.yml` that are not hidden, sorted.
  *
- * @throws InvalidEnvoyFiles where one isn't there, can't be read, or is too large
+ * @throws InvalidFile where one isn't there, can't be read, or is too large
  */
 export async function loadEnvoyFiles(paths: readonly string[]): Promise<readonly EnvoyFile[]> {
   const files: EnvoyFile[] = [];
@@ -39,7 +29,7 @@ export async function loadEnvoyFiles(paths: readonly string[]): Promise<readonly
   let bytes = 0;
   for (const path of await listFiles(paths)) {
     try {
-      const content = await loadFile(path);
+      const content = await loadFile(path, MAX_FILE_BYTES);
       bytes += content.length;
       files.push({ path, content, sha256: hash('sha256', content, 'hex') });
     } catch (error) {
@@ -50,7 +40,7 @@ export async function loadEnvoyFiles(paths: readonly string[]): Promise<readonly
       break;
     }
   }
-  if (problems.length > 0) throw new InvalidEnvoyFiles(problems);
+  if (problems.length > 0) throw new InvalidFile(problems);
   return files;
 }
 
@@ -68,7 +58,7 @@ async function listFiles(paths: readonly string[]): Promise<readonly string[]> {
     }
   }
   if (files.length > MAX_FILES) problems.push(`${files.length} files are more than ${MAX_FILES}`);
-  if (problems.length > 0) throw new InvalidEnvoyFiles(problems);
+  if (problems.length > 0) throw new InvalidFile(problems);
   return files;
 }
 
@@ -80,15 +70,6 @@ async function listDirectory(path: string): Promise<readonly string[]> {
     .map((name) => join(path, name));
 }
 
-async function loadFile(path: string): Promise<Buffer> {
-  const info = await stat(path);
-  if (!info.isFile()) throw new InvalidEnvoyFiles([`${path} is not a file`]);
-  if (info.size > MAX_FILE_BYTES)
-    throw new InvalidEnvoyFiles([`${path} has more than ${MAX_FILE_BYTES} bytes`]);
-  return await readFile(path);
-}
-
 function problemsOf(error: unknown, path: string): readonly string[] {
-  if (error instanceof InvalidEnvoyFiles) return error.problems;
-  return [`${path} can't be read: ${(error as NodeJS.ErrnoException).code ?? error}`];
+  return (error instanceof InvalidFile ? error : unreadable(path, error)).problems;
 }

@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { InvalidFile } from '../../../../runtime/invalid-file.ts';
 import { collectingLogger } from '../../../../testing/collecting-logger.ts';
 import type { EnvoyFile } from './envoy-files.ts';
-import { InvalidEnvoyFiles, loadEnvoyFiles } from './envoy-files.ts';
+import { loadEnvoyFiles } from './envoy-files.ts';
 import { EnvoyFilesWatch } from './envoy-files-watch.ts';
 import { openEnvoyConfig } from './open-envoy-config.ts';
 import { parseEnvoyFiles } from './parse-envoy-files.ts';
@@ -48,8 +49,8 @@ async function problemsOf() {
   try {
     await using _ = await opened();
   } catch (error) {
-    expect(error).toBeInstanceOf(InvalidEnvoyFiles);
-    return (error as InvalidEnvoyFiles).problems;
+    expect(error).toBeInstanceOf(InvalidFile);
+    return (error as InvalidFile).problems;
   }
   return [];
 }

@@ -24,7 +24,7 @@ export interface OpenEnvoyConfig extends AsyncDisposable {
   readonly current: EnvoyConfig;
 }
 
-/** @throws InvalidEnvoyFiles with all that is wrong */
+/** @throws InvalidFile with all that is wrong */
 export async function openEnvoyConfig(options: OpenEnvoyConfigOptions): Promise<OpenEnvoyConfig> {
   const { paths, mergeDomains, onStoreFailure, logger, everyMs } = options;
   const files = await loadEnvoyFiles(paths);

@@ -1,7 +1,9 @@
 import { on } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { InvalidFile } from '../../../../runtime/invalid-file.ts';
+import { textOf } from '../../../../runtime/load-file.ts';
 import type { EnvoyDomainDefinition } from '../../domain/envoy/envoy-definition.ts';
-import { type EnvoyFile, InvalidEnvoyFiles } from './envoy-files.ts';
+import type { EnvoyFile } from './envoy-files.ts';
 import { type EnvoyText, type EnvoyYaml, readEnvoyYaml } from './envoy-yaml.ts';
 
 /** What takes the parser some 20 ms at most, and so less than a thread takes to start. */
@@ -20,7 +22,7 @@ export interface ParseEnvoyFilesOptions {
  * Reads the content of all files; much of it on a thread of its own, so that checks are answered meanwhile.
  *
  * @returns one or several for each file, in order: those of one domain belong together
- * @throws InvalidEnvoyFiles with all that is wrong
+ * @throws InvalidFile with all that is wrong
  */
 export async function parseEnvoyFiles(
   files: readonly EnvoyFile[],
@@ -32,7 +34,7 @@ export async function parseEnvoyFiles(
   const { definitions, problems } = isSmall
     ? readHere(texts, options.mergeDomains)
     : await readOnThread(texts, options);
-  if (problems.length > 0) throw new InvalidEnvoyFiles(problems);
+  if (problems.length > 0) throw new InvalidFile(problems);
   return definitions;
 }
 
@@ -40,13 +42,14 @@ function textsOf(files: readonly EnvoyFile[]): readonly EnvoyText[] {
   const problems: string[] = [];
   const texts = files.flatMap(({ path, content }) => {
     try {
-      return [{ path, text: new TextDecoder('utf-8', { fatal: true }).decode(content) }];
-    } catch {
-      problems.push(`${path} is not UTF-8`);
+      return [{ path, text: textOf(path, content) }];
+    } catch (error) {
+      if (!(error instanceof InvalidFile)) throw error;
+      problems.push(...error.problems);
       return [];
     }
   });
-  if (problems.length > 0) throw new InvalidEnvoyFiles(problems);
+  if (problems.length > 0) throw new InvalidFile(problems);
   return texts;
 }
 
@@ -84,6 +87,6 @@ async function readOnThread(
   }
 }
 
-function cannotBeParsed(files: readonly EnvoyText[], reason: string): InvalidEnvoyFiles {
-  return new InvalidEnvoyFiles([`${files.map(({ path }) => path).join(', ')} can't be parsed${reason}`]);
+function cannotBeParsed(files: readonly EnvoyText[], reason: string): InvalidFile {
+  return new InvalidFile([`${files.map(({ path }) => path).join(', ')} can't be parsed${reason}`]);
 }
