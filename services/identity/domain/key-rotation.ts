@@ -44,16 +44,30 @@ export class KeyRotation {
   }
 
   /**
-   * Reads the keys again and makes the changes that are due: the next key where there is none, the rotation after its
-   * time, and the end of retired keys. Once all is well it is one read.
+   * Makes the changes that are due (the next key where there is none, the rotation after its time, the end of retired
+   * keys) and reads the keys again. Once all is well it is two reads.
    *
    * @throws DatabaseUnavailable, SecretUnreadable where the next key does not open: it is not put to use.
    */
   async maintain(): Promise<void> {
-    const { keys, store, unitOfWork, schedule, now } = this.#options;
-    await keys.reload();
-    const due = dueChanges(await store.list(), schedule, now());
-    if (!due.replaceNext && !due.rotate && !due.deleteRetired) return;
+    const { keys, store, schedule, now } = this.#options;
+    let stored = await store.list();
+    if (!stored.some(({ status }) => status === 'active')) {
+      // Makes the first one.
+      await keys.reload();
+      stored = await store.list();
+    }
+    const due = dueChanges(stored, schedule, now());
+    try {
+      if (due.replaceNext || due.rotate || due.deleteRetired) await this.#makeDueChanges();
+    } finally {
+      // Last: where nothing was due, another replica may have made the change just now. And where it can't be made here.
+      await keys.reload();
+    }
+  }
+
+  async #makeDueChanges(): Promise<void> {
+    const { unitOfWork, schedule, now } = this.#options;
     await unitOfWork.transactional(async (repositories) => {
       const { signingKeys } = repositories;
       await signingKeys.lock();
@@ -65,7 +79,6 @@ export class KeyRotation {
         await signingKeys.deleteRetired(new Date(at.getTime() - schedule.retentionMs));
       }
     });
-    await keys.reload();
   }
 
   /** The keys in use. @throws DatabaseUnavailable */
