@@ -10,9 +10,20 @@ type Command = (args: string[]) => Promise<number>;
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./commands/start.ts')).startCommand,
   users: async () => (await import('./commands/users.ts')).usersCommand,
+  sessions: async () => (await import('./commands/sessions.ts')).sessionsCommand,
+  keys: async () => (await import('./commands/keys.ts')).keysCommand,
+  events: async () => (await import('./commands/events.ts')).eventsCommand,
+  maintenance: async () => (await import('./commands/maintenance.ts')).maintenanceCommand,
   callers: async () => (await import('./commands/callers.ts')).callersCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
+  check: async () => (await import('./commands/check.ts')).checkCommand,
+  peek: async () => (await import('./commands/peek.ts')).peekCommand,
+  rules: async () => (await import('./commands/rules.ts')).rulesCommand,
+  top: async () => (await import('./commands/top.ts')).topCommand,
+  tail: async () => (await import('./commands/tail.ts')).tailCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  completion: async () => (await import('./commands/completion.ts')).completionCommand,
 };
 
 async function main([name, ...args]: string[]): Promise<number> {

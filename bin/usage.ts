@@ -13,6 +13,10 @@ export const USAGE = `Usage: optix <command> [options]
   users reactivate    let one in again (--id --actor --reason)
   users unlock        end a lockout (--id --actor --reason)
   users roles         replace one's roles (--id --roles A,B --actor --reason)
+  sessions            show and end a user's sessions (list, revoke)
+  keys                show, rotate and revoke the signing keys (list, rotate, revoke)
+  events              read, follow and check the audit log (list, tail, verify, resolve)
+  maintenance         see and run what identity does by itself (status, run)
   callers create      make an API key of a running service
     --service NAME    identity or ratelimit, on this machine
     --address H:P     where its gRPC API is, if not there
@@ -31,10 +35,17 @@ export const USAGE = `Usage: optix <command> [options]
   callers hash        print the SHA-256 of a key read from standard input
   simulate LOG        try rules on an access log (--rules --endpoint --map --by --format --fields --reorder
                       --duration --suggest --top --json --svg; simulate --help)
+  check ENDPOINT WHO  count one operation, and tell whether it may go on (--cost --role)
+  peek ENDPOINT WHO   tell what a check would be answered, and count nothing
+  rules               see and change the rules of the limiter (list, show, edit, apply, diff)
+  top                 show which keys are limited most (--denied --checked --endpoint --count --watch)
+  tail                show decisions as they are made (--endpoint --identifier --denied --sample)
+  doctor              look for what is wrong with settings, services, PostgreSQL and Redis
+  completion          print a completion script (bash, zsh, fish)
   help                show this
 
-The users and callers commands call with the API key in OPTIX_API_KEY; users takes --address, --tls, --ca,
---cert and --cert-key as callers does.
+Commands that call a service do so with the API key in OPTIX_API_KEY, and take --address, --tls, --ca, --cert and
+--cert-key as callers does. Many have a --help of their own.
 Settings are environment variables; a file .env beside package.json is read too.`;
 
 /** The command line can't be understood. */

@@ -3,6 +3,7 @@ import type { DescService } from '@bufbuild/protobuf';
 import { type Client, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '../../clients/grpc/grpc-transport.ts';
 import type { ClientTls } from '../../clients/grpc/tls-credentials.ts';
+import { refusalText } from '../output/refusal-text.ts';
 import { UsageError } from '../usage.ts';
 
 /** Flags of each command that calls a running service. */
@@ -27,7 +28,8 @@ export interface ConnectionFlags {
  * Does something with a service's gRPC API, by the API key in OPTIX_API_KEY, the certificate of the flags, or both.
  *
  * @param address where it is unless the flags say
- * @throws UsageError for flags that contradict each other; Error with the service's refusal, as one line
+ * @throws UsageError for flags that contradict each other; Error with the service's refusal, as one line;
+ *   its cause is the ConnectError
  */
 export async function callService<S extends DescService, T>(
   service: S,
@@ -35,8 +37,9 @@ export async function callService<S extends DescService, T>(
   flags: ConnectionFlags,
   use: (client: Client<S>) => Promise<T>,
 ): Promise<T> {
+  const target = flags.address ?? address;
   using transport = createGrpcTransport({
-    address: flags.address ?? address,
+    address: target,
     // Not by a flag: every user of the machine can read those.
     apiKey: process.env['OPTIX_API_KEY']?.trim() || undefined,
     tls: clientTls(flags),
@@ -44,7 +47,7 @@ export async function callService<S extends DescService, T>(
   try {
     return await use(createClient(service, transport));
   } catch (error) {
-    if (error instanceof ConnectError) throw new Error(error.message);
+    if (error instanceof ConnectError) throw new Error(refusalText(error, target), { cause: error });
     throw error;
   }
 }
