@@ -191,7 +191,7 @@ test('verify prints an anchor, and ends with 3 where the log is not what was sea
 test('maintenance tells of its tasks, and runs one to its end', async () => {
   const { status, stdout } = await optix('maintenance', 'status');
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^TASK +STATE[\s\S]*\npartitions +well [\s\S]*\nrun by: \S+/);
+  expect(stdout).toMatch(/^task +state[\s\S]*\npartitions +well [\s\S]*\nrun by: \S+/);
   const before = (await json('maintenance', 'run', 'partitions')).lastStartTime;
   expect((await json('maintenance', 'run', 'partitions')).lastStartTime > before).toBe(true);
   expect(await optix('maintenance', 'run', 'dance')).toMatchObject({
