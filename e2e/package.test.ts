@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,10 @@ const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) 
   readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 };
+
+/** What the package is built into. */
+const DIST = join(ROOT, 'dist');
+const wasBuilt = existsSync(DIST);
 
 /** Where everything of this file is. */
 let directory: string;
@@ -30,6 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await ratelimit[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
+  if (!wasBuilt) await rm(DIST, { recursive: true, force: true });
 });
 
 function npm(cwd: string, ...args: string[]) {
