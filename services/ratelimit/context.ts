@@ -1,5 +1,6 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import { InvalidFile } from '../../runtime/invalid-file.ts';
+import { LogThrottle } from '../../runtime/log-throttle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Metrics } from '../../runtime/metrics.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
@@ -229,11 +230,8 @@ async function settled<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]
 }
 
 function atMostEachSecond<E>(log: (error: E) => void): (error: E) => void {
-  let last = Number.NEGATIVE_INFINITY;
+  const throttle = new LogThrottle(1000);
   return (error) => {
-    const now = performance.now();
-    if (now - last < 1000) return;
-    last = now;
-    log(error);
+    if (throttle.pass() !== undefined) log(error);
   };
 }
