@@ -41,10 +41,11 @@ export const commonSettings = {
     ['on', 'off'],
     'Whether this process serves the RPCs of administration: those whose scope ends in `.admin`, and rules.write and limits.reset. `off` refuses them with PERMISSION_DENIED, so that a deployment can serve them from a separate, internal replica only.',
   ),
-  metricsEnabled: booleanSetting(
+  metrics: choiceSetting(
     'METRICS',
-    false,
-    'Serves /metrics on the HTTP port in the text format of Prometheus, to everybody who can reach it.',
+    'callers',
+    ['callers', 'open', 'off'],
+    'Who may read /metrics on the HTTP port, in the text format of Prometheus or in OpenMetrics: `callers` those that have the scope metrics.read (everybody, where no caller has to say who it is), `open` everybody who can reach the port, `off` nobody.',
   ),
   corsOrigins: listSetting(
     'CORS_ORIGINS',

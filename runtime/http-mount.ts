@@ -30,18 +30,12 @@ export interface JsonRoute {
   readonly answer: () => Promise<unknown> | unknown;
 }
 
-/** A GET endpoint beside the RPCs: answers a text, which is never cached. */
-export interface TextRoute {
-  readonly contentType: string;
-  readonly text: () => Promise<string> | string;
-}
-
 /** What the HTTP port serves. */
 export interface HttpMountOptions {
   readonly services: readonly ServiceTable[];
   readonly health: Health;
   /** GET endpoints by path. */
-  readonly routes?: Readonly<Record<string, JsonRoute | TextRoute>>;
+  readonly routes?: Readonly<Record<string, JsonRoute>>;
   /** Endpoints that see their requests, by path; they take every method, and are not for pages of other origins. */
   readonly guardedRoutes?: Readonly<Record<string, RouteHandler>>;
   /** Steps that only HTTP callers see, for example response headers. */
@@ -52,6 +46,8 @@ export interface HttpMountOptions {
   readonly logger: Logger;
   /** Whether requests that never reach a handler are logged. */
   readonly logRefused: boolean;
+  /** Told the status of each of them. */
+  readonly onRefused?: (status: number) => void;
   /** Runs before anything of a request's body is read; what it throws is the answer. */
   readonly gate?: (context: HandlerContext) => void | Promise<void>;
   /** The service in error details, for example `identity.optix`; `optix` unless told. */
@@ -90,7 +86,7 @@ export function httpHandler(options: HttpMountOptions): NodeHandler {
   const serve = (request: HttpRequest, response: HttpResponse): void => {
     const path = pathOf(request);
     const rpc = rpcs.get(path);
-    if (options.logRefused) logRefusal(options.logger, reached, request, response);
+    tellRefusal(options, reached, request, response);
     limitBody(rpc?.method, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS, request);
     const guarded = guardedRoutes.get(path);
     if (guarded !== undefined) {
@@ -121,7 +117,7 @@ function certificateOf({ socket }: HttpRequest): ClientCertificate | undefined {
 
 async function answerRoute(
   options: Pick<HttpMountOptions, 'health' | 'logger'>,
-  route: JsonRoute | TextRoute | undefined,
+  route: JsonRoute | undefined,
   request: HttpRequest,
   response: HttpResponse,
 ): Promise<void> {
@@ -138,30 +134,14 @@ async function answerRoute(
     sendJson(response, health.ok ? 200 : 503, health.body);
   } else if (route !== undefined) {
     try {
-      await sendRoute(response, route);
+      const body = await route.answer();
+      response.setHeader('cache-control', `public, max-age=${route.maxAgeSeconds}`);
+      sendJson(response, 200, body);
     } catch (error) {
       options.logger.error({ err: error, path }, 'unexpected error');
       sendError(response, 503, Code.Unavailable, `${path} can't be answered at the moment`);
     }
   }
-}
-
-async function sendRoute(response: HttpResponse, route: JsonRoute | TextRoute): Promise<void> {
-  if ('text' in route) {
-    const text = await route.text();
-    response.setHeader('cache-control', 'no-store');
-    sendText(response, route.contentType, text);
-  } else {
-    const body = await route.answer();
-    response.setHeader('cache-control', `public, max-age=${route.maxAgeSeconds}`);
-    sendJson(response, 200, body);
-  }
-}
-
-function sendText(response: HttpResponse, contentType: string, text: string): void {
-  const bytes = Buffer.from(text);
-  response.writeHead(200, { 'content-type': contentType, 'content-length': bytes.length });
-  response.end(bytes);
 }
 
 function healthReport(health: Health, path: string): HealthReport | undefined {
@@ -173,8 +153,8 @@ function healthReport(health: Health, path: string): HealthReport | undefined {
   return undefined;
 }
 
-function logRefusal(
-  logger: Logger,
+function tellRefusal(
+  { logger, logRefused, onRefused }: Pick<HttpMountOptions, 'logger' | 'logRefused' | 'onRefused'>,
   reached: WeakSet<HttpRequest>,
   request: HttpRequest,
   response: HttpResponse,
@@ -183,6 +163,8 @@ function logRefusal(
     const path = pathOf(request);
     // Probes ask every few seconds, and the loss and return of a store is logged by itself.
     if (reached.has(request) || response.statusCode < 400 || path.startsWith('/health')) return;
+    onRefused?.(response.statusCode);
+    if (!logRefused) return;
     const peer = plainAddress(request.socket?.remoteAddress);
     logger.info({ method: request.method, path, status: response.statusCode, peer }, 'request refused');
   });

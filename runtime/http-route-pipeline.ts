@@ -8,6 +8,7 @@ import { rpcError } from './errors.ts';
 import type { GuardedRoute, RouteHandler, RouteRequest } from './http-route.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
+import type { RpcMetrics } from './metrics/rpc-metrics.ts';
 import type { AccessLog } from './pipeline.ts';
 import { givenRequestId, newRequestId } from './request-id.ts';
 
@@ -20,6 +21,8 @@ export interface RoutePipelineOptions {
   readonly access: AccessControl | undefined;
   /** Translates the service's own errors; undefined for errors it doesn't know. */
   readonly mapError: (error: unknown) => ConnectError | undefined;
+  /** Where requests are counted and timed. */
+  readonly metrics?: RpcMetrics;
   /** Where requests are counted together with calls. */
   readonly inFlight: InFlight;
 }
@@ -56,7 +59,7 @@ export class RoutePipeline {
       } finally {
         this.#options.inFlight.end();
       }
-      this.#log(route, request, answer, { started, requestId, caller, error });
+      this.#tell(route, request, answer, { started, requestId, caller, error });
       return { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } };
     };
   }
@@ -77,7 +80,7 @@ export class RoutePipeline {
     });
   }
 
-  #log(
+  #tell(
     { policyEntry }: GuardedRoute,
     { peerAddress, signal }: RouteRequest,
     { status }: HttpAnswer,
@@ -88,15 +91,17 @@ export class RoutePipeline {
       readonly error: ConnectError | undefined;
     },
   ): void {
-    const { accessLog, logger } = this.#options;
-    if (accessLog === 'off' || (accessLog === 'errors' && call.error === undefined)) return;
+    const { accessLog, logger, metrics } = this.#options;
     const code = call.error?.code ?? (signal.aborted ? Code.Canceled : undefined);
+    const durationMs = performance.now() - call.started;
+    metrics?.routeEnded(policyEntry, code, durationMs / 1000);
+    if (accessLog === 'off' || (accessLog === 'errors' && call.error === undefined)) return;
     const entry = {
       rpc: policyEntry,
       protocol: 'http',
       code: code === undefined ? 'ok' : codeToString(code),
       status,
-      duration_ms: Math.round((performance.now() - call.started) * 1000) / 1000,
+      duration_ms: Math.round(durationMs * 1000) / 1000,
       request_id: call.requestId,
       peer: plainAddress(peerAddress),
       caller: call.caller?.name,

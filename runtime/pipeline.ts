@@ -10,6 +10,7 @@ import { abortError, InvalidRequest, isAbort, rpcError } from './errors.ts';
 import { GrpcContext } from './grpc-context.ts';
 import { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
+import type { RpcMetrics } from './metrics/rpc-metrics.ts';
 import {
   answersStream,
   asksStream,
@@ -40,6 +41,8 @@ export interface PipelineOptions {
   readonly rules: readonly RequestRules[];
   /** Translates the service's own errors; undefined for errors it doesn't know. */
   readonly mapError: (error: unknown) => ConnectError | undefined;
+  /** Where calls are counted and timed. */
+  readonly metrics?: RpcMetrics;
   /** Where calls are counted together with what else a shutdown waits for. Default: by themselves. */
   readonly inFlight?: InFlight;
 }
@@ -217,7 +220,7 @@ export class Pipeline {
 
   #begin(context: HandlerContext): Call {
     this.#inFlight.begin();
-    const call = new Call(context, this.#options.accessLog === 'off' ? 0 : performance.now());
+    const call = new Call(context, performance.now());
     if (!(context instanceof GrpcContext)) {
       context.values.get(reachedHandlerKey)?.();
       context.responseHeader.set('x-request-id', call.requestId);
@@ -255,20 +258,21 @@ export class Pipeline {
     });
   }
 
-  /** Counts the call out and logs it; answers the error it was given. */
+  /** Counts the call out and tells of it; answers the error it was given. */
   #end(call: Call, error: ConnectError | undefined): ConnectError | undefined {
     this.#inFlight.end();
-    const { accessLog, logger } = this.#options;
-    if (accessLog === 'off') return error;
+    const { accessLog, logger, metrics } = this.#options;
+    const { context } = call;
     // A handler may finish what its caller no longer waits for.
-    const outcome = error ?? callEnd(call.context);
-    if (accessLog === 'all' || outcome !== undefined) {
-      const { context } = call;
+    const outcome = error ?? callEnd(context);
+    const durationMs = performance.now() - call.started;
+    metrics?.ended(context.method, outcome?.code, durationMs / 1000);
+    if (accessLog === 'all' || (accessLog === 'errors' && outcome !== undefined)) {
       const entry = {
         rpc: methodName(context.method),
         protocol: context.protocolName,
         code: outcome === undefined ? 'ok' : codeToString(outcome.code),
-        duration_ms: Math.round((performance.now() - call.started) * 1000) / 1000,
+        duration_ms: Math.round(durationMs * 1000) / 1000,
         request_id: call.requestId,
         peer: peerAddress(context),
         caller: callerOf(context)?.name,

@@ -8,17 +8,21 @@ import { type CommonSettings, commonSettings } from './common-settings.ts';
 import { startGrpcServer } from './grpc-server.ts';
 import { Health, type ServiceHealth } from './health.ts';
 import { type HttpMountOptions, httpHandler } from './http-mount.ts';
-import type { GuardedRoute } from './http-route.ts';
+import type { GuardedRoute, RouteHandler } from './http-route.ts';
 import { RoutePipeline, type RoutePipelineOptions } from './http-route-pipeline.ts';
 import { startHttpServer } from './http-server.ts';
 import { InFlight } from './in-flight.ts';
 import { type StartedService, stopServing } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import { metricsRoute } from './metrics/metrics-route.ts';
+import { RpcMetrics } from './metrics/rpc-metrics.ts';
 import { type AccessLog, Pipeline, type PipelineOptions } from './pipeline.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { StoreMonitor } from './store-monitor.ts';
 import { TlsCertificates } from './tls-certificates.ts';
 import type { TlsOptions } from './tls-settings.ts';
+import type { Tracing } from './tracing/tracing.ts';
 
 /** What a service is made of, apart from its own stores. */
 export interface PortsOptions {
@@ -39,6 +43,9 @@ export interface PortsOptions {
   /** What the handlers work with. Disposed of after the ports, and where these can't be opened. */
   readonly context: AsyncDisposable & { readonly monitors: readonly StoreMonitor[] };
   readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Makes a span of each call; undefined: tracing is off. Outlives the ports. */
+  readonly tracing?: Tracing | undefined;
   readonly errorDomain: string;
   readonly tables: readonly ServiceTable[];
   readonly rules: PipelineOptions['rules'];
@@ -91,9 +98,15 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
     mapError: (error) => options.mapError(error) ?? toCallerRpcError(error, options.errorDomain),
   };
   const inFlight = new InFlight();
-  const pipeline = new Pipeline({ ...common, inFlight, rules: [...options.rules, ...callers.rules] });
-  const routes = new RoutePipeline({ ...common, inFlight });
-  const services = [...options.tables, callers.table].map((table) => pipeline.wrap(table));
+  const { tracing } = options;
+  const metrics = new RpcMetrics(options.metrics, inFlight);
+  const counted = { ...common, metrics, inFlight };
+  const pipeline = new Pipeline({ ...counted, rules: [...options.rules, ...callers.rules] });
+  const routes = new RoutePipeline(counted);
+  const services = [...options.tables, callers.table].map((table) => {
+    const guarded = pipeline.wrap(table);
+    return tracing === undefined ? guarded : tracing.wrap(guarded);
+  });
   const health = new Health(
     [
       ...options.health,
@@ -133,15 +146,14 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
         corsOrigins: config.corsOrigins,
         logger,
         logRefused: config.accessLog !== 'off',
+        onRefused: (status) => metrics.refused(status),
         gate: pipeline.gate,
         errorDomain: options.errorDomain,
         ...options.http,
-        guardedRoutes: Object.fromEntries(
-          Object.entries(options.http?.guardedRoutes ?? {}).map(([path, route]) => [
-            path,
-            routes.wrap(route),
-          ]),
-        ),
+        guardedRoutes: {
+          ...guardedRoutes(options.http?.guardedRoutes ?? {}, routes, tracing),
+          ...metricsRoutes(config.metrics, options.metrics, common),
+        },
       }),
     }),
   );
@@ -174,4 +186,29 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
     logger,
     [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
   };
+}
+
+function guardedRoutes(
+  given: Readonly<Record<string, GuardedRoute>>,
+  pipeline: RoutePipeline,
+  tracing: Tracing | undefined,
+): Record<string, RouteHandler> {
+  return Object.fromEntries(
+    Object.entries(given).map(([path, route]) => {
+      const guarded = pipeline.wrap(route);
+      return [path, tracing === undefined ? guarded : tracing.wrapRoute(route.policyEntry, guarded)];
+    }),
+  );
+}
+
+/** Scrapes are neither counted as calls nor traced. */
+function metricsRoutes(
+  who: CommonSettings['metrics'],
+  metrics: Metrics,
+  common: Omit<RoutePipelineOptions, 'inFlight'>,
+): Record<string, RouteHandler> {
+  if (who === 'off') return {};
+  const access = who === 'open' ? undefined : common.access;
+  const pipeline = new RoutePipeline({ ...common, access, inFlight: new InFlight() });
+  return { '/metrics': pipeline.wrap(metricsRoute(metrics)) };
 }

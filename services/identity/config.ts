@@ -12,6 +12,7 @@ import {
 } from '../../runtime/settings.ts';
 import { postgresPasswordProblem } from '../../runtime/store-urls.ts';
 import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-settings.ts';
+import { tracingSettings } from '../../runtime/tracing/tracing-settings.ts';
 import { originProblem, parseOrigins, type RelyingParty } from './domain/passkeys/relying-party.ts';
 import type { SecretKey } from './domain/secret-box.ts';
 import { limiterTls, limiterTlsSettings } from './limiter-tls-settings.ts';
@@ -29,6 +30,7 @@ import { tokenSettings } from './settings/token-settings.ts';
 export const settings = {
   ...commonSettings,
   ...tlsSettings,
+  ...tracingSettings,
   grpcPort: portSetting('IDENTITY_GRPC_PORT', 50_051, 'Port of the gRPC API.'),
   httpPort: portSetting(
     'IDENTITY_HTTP_PORT',

@@ -1,6 +1,6 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { Metrics } from '../../runtime/metrics.ts';
+import { Metrics } from '../../runtime/metrics/metrics.ts';
 import { MisconfigurationLog } from '../../runtime/misconfiguration-log.ts';
 import { redisTarget } from '../../runtime/redis-settings.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Metrics } from '../../runtime/metrics.ts';
+import { Metrics } from '../../runtime/metrics/metrics.ts';
 import type { MaintenanceStatus, TaskStatus } from './domain/maintenance/get-maintenance-status.ts';
 import { MaintenanceMetrics } from './maintenance-metrics.ts';
 

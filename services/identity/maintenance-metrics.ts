@@ -1,5 +1,5 @@
 import { Counter, Gauge } from 'prom-client';
-import type { Metrics } from '../../runtime/metrics.ts';
+import type { Metrics } from '../../runtime/metrics/metrics.ts';
 import type { MaintenanceStatus } from './domain/maintenance/get-maintenance-status.ts';
 
 export interface MaintenanceMetricsOptions {

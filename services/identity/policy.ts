@@ -11,6 +11,7 @@ const EVENTS = 'optix.identity.v1.SecurityEventService';
 const MAINTENANCE = 'optix.identity.v1.MaintenanceService';
 const ENVOY = 'envoy.service.auth.v3.Authorization';
 const CALLERS = 'optix.callers.v1.CallerService';
+const OPERATIONS = 'optix.operations.v1.OperationsService';
 
 /** Which RPC needs which scope. */
 export const policy = new Policy({
@@ -88,6 +89,11 @@ export const policy = new Policy({
     [`${SIGNING_KEYS}/ListSigningKeys`]: 'keys.admin',
     [`${SIGNING_KEYS}/RotateSigningKeys`]: 'keys.admin',
     [`${SIGNING_KEYS}/RevokeSigningKey`]: 'keys.admin',
+
+    'GET /metrics': 'metrics.read',
+
+    [`${OPERATIONS}/GetLogSettings`]: 'operations.admin',
+    [`${OPERATIONS}/UpdateLogSettings`]: 'operations.admin',
 
     [`${CALLERS}/CreateCallerKey`]: 'callers.admin',
     [`${CALLERS}/ListCallerKeys`]: 'callers.admin',

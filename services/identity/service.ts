@@ -1,6 +1,7 @@
 import { forwardAuthRoutes } from '../../runtime/forward-auth/forward-auth-routes.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
+import { openTracing } from '../../runtime/tracing/tracing.ts';
 import { readConfig, settings } from './config.ts';
 import { createContext, JWKS_MAX_AGE_SECONDS } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
@@ -21,12 +22,15 @@ export async function startIdentity(
   const logger =
     overrides.logger ?? createLogger({ service: 'identity', level: config.logLevel, debug: config.debug });
   const context = await createContext(config, logger);
+  const tracing = openTracing(config, 'optix-identity', logger);
   const { ready } = context;
   return await startPorts({
     config,
     settings,
     context,
     logger,
+    metrics: context.metrics,
+    tracing,
     errorDomain: ERROR_DOMAIN,
     tables: serviceTables(context),
     rules,
@@ -42,7 +46,6 @@ export async function startIdentity(
           maxAgeSeconds: JWKS_MAX_AGE_SECONDS,
           answer: async () => await context.signingKeys.jwks(),
         },
-        ...(config.metricsEnabled && { '/metrics': context.metrics.route }),
       },
     },
   });

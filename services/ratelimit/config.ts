@@ -14,12 +14,14 @@ import {
   textSetting,
 } from '../../runtime/settings.ts';
 import { type TlsOptions, tlsOptions, tlsSettings } from '../../runtime/tls-settings.ts';
+import { tracingSettings } from '../../runtime/tracing/tracing-settings.ts';
 import { envoySettings } from './envoy-settings.ts';
 
 /** Every setting of the service. */
 export const settings = {
   ...commonSettings,
   ...tlsSettings,
+  ...tracingSettings,
   grpcPort: portSetting('RATELIMIT_GRPC_PORT', 50_052, 'Port of the gRPC API.'),
   httpPort: portSetting('RATELIMIT_HTTP_PORT', 8082, 'Port of Connect/JSON, gRPC-Web and health over HTTP.'),
   callerKeys: secretSetting(
@@ -64,6 +66,12 @@ export const settings = {
     100_000,
     { min: 0, max: 10_000_000 },
     'How many denied keys are answered from memory until they have room, some 200 bytes each. 0: every check asks Redis.',
+  ),
+  metricsTopKeys: integerSetting(
+    'RATELIMIT_METRICS_TOP_KEYS',
+    10,
+    { min: 0, max: 100 },
+    'How many of the most limited keys /metrics names, by endpoint and identifier, chosen anew every five minutes. 0: none.',
   ),
   ...envoySettings,
 };

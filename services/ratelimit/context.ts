@@ -2,7 +2,7 @@ import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import { InvalidFile } from '../../runtime/invalid-file.ts';
 import { LogThrottle } from '../../runtime/log-throttle.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { Metrics } from '../../runtime/metrics.ts';
+import { Metrics } from '../../runtime/metrics/metrics.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { InvalidSettings } from '../../runtime/settings.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Metrics } from '../../runtime/metrics.ts';
+import { Metrics } from '../../runtime/metrics/metrics.ts';
 import { descriptorOf } from './domain/envoy/testing-descriptors.ts';
 import { asking, EnvoyWorld } from './domain/envoy/testing-should-limit.ts';
 import { EnvoyStatistics } from './envoy-statistics.ts';

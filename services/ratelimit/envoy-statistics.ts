@@ -1,5 +1,5 @@
 import { Counter } from 'prom-client';
-import type { Metrics } from '../../runtime/metrics.ts';
+import type { Metrics } from '../../runtime/metrics/metrics.ts';
 import type { HitStatistics } from './domain/envoy/should-limit.ts';
 import type { DescriptorPlan } from './domain/envoy/should-limit-plan.ts';
 import type { DescriptorStatus } from './domain/envoy/should-limit-status.ts';

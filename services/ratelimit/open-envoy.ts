@@ -1,6 +1,6 @@
 import { InvalidFile } from '../../runtime/invalid-file.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
+import type { Metrics } from '../../runtime/metrics/metrics.ts';
 import { InvalidSettings } from '../../runtime/settings.ts';
 import type { RateLimitConfig } from './config.ts';
 import { ShouldLimit, type ShouldLimitOptions } from './domain/envoy/should-limit.ts';
@@ -18,7 +18,7 @@ export interface Envoy {
 export interface OpenEnvoyOptions extends Pick<ShouldLimitOptions, 'limiter' | 'rules' | 'onNotGivenBack'> {
   readonly config: Pick<
     RateLimitConfig,
-    'envoyConfig' | 'envoyMergeDomains' | 'envoyHeaders' | 'envoyOnStoreFailure' | 'metricsEnabled'
+    'envoyConfig' | 'envoyMergeDomains' | 'envoyHeaders' | 'envoyOnStoreFailure'
   >;
   readonly metrics: Metrics;
   readonly resources: AsyncDisposableStack;
@@ -41,7 +41,7 @@ export async function openEnvoy(options: OpenEnvoyOptions): Promise<Envoy | unde
     ...others,
     config: () => opened.current,
     onStoreFailure,
-    ...(config.metricsEnabled && { statistics: new EnvoyStatistics(metrics) }),
+    statistics: new EnvoyStatistics(metrics),
   });
   return { limits, headers };
 }

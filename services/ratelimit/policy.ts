@@ -4,6 +4,7 @@ const CHECKS = 'optix.ratelimit.v1.RateLimitService';
 const ADMIN = 'optix.ratelimit.v1.RateLimitAdminService';
 const ENVOY = 'envoy.service.ratelimit.v3.RateLimitService';
 const CALLERS = 'optix.callers.v1.CallerService';
+const OPERATIONS = 'optix.operations.v1.OperationsService';
 
 /** Which RPC needs which scope. What a gateway needs is `limits.check` alone. */
 export const policy = new Policy({
@@ -27,6 +28,11 @@ export const policy = new Policy({
     [`${ADMIN}/UpdateRule`]: 'rules.write',
     [`${ADMIN}/DeleteRule`]: 'rules.write',
     [`${ADMIN}/ResetLimit`]: 'limits.reset',
+
+    'GET /metrics': 'metrics.read',
+
+    [`${OPERATIONS}/GetLogSettings`]: 'operations.admin',
+    [`${OPERATIONS}/UpdateLogSettings`]: 'operations.admin',
 
     [`${CALLERS}/CreateCallerKey`]: 'callers.admin',
     [`${CALLERS}/ListCallerKeys`]: 'callers.admin',

@@ -5,6 +5,7 @@ import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_servic
 import { forwardAuthRoutes } from '../../runtime/forward-auth/forward-auth-routes.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type RunningService, startPorts } from '../../runtime/start-ports.ts';
+import { openTracing } from '../../runtime/tracing/tracing.ts';
 import { readConfig, settings } from './config.ts';
 import { createContext } from './context.ts';
 import { ERROR_DOMAIN, toRpcError } from './errors.ts';
@@ -28,11 +29,14 @@ export async function startRateLimit(
   const logger =
     overrides.logger ?? createLogger({ service: 'ratelimit', level: config.logLevel, debug: config.debug });
   const context = await createContext(config, logger);
+  const tracing = openTracing(config, 'optix-ratelimit', logger);
   return await startPorts({
     config,
     settings,
     context,
     logger,
+    metrics: context.metrics,
+    tracing,
     errorDomain: ERROR_DOMAIN,
     tables: serviceTables(context),
     rules,
@@ -46,7 +50,6 @@ export async function startRateLimit(
     })),
     http: {
       guardedRoutes: forwardAuthRoutes({ authorize: authorize(context), logger, errorDomain: ERROR_DOMAIN }),
-      routes: { ...(config.metricsEnabled && { '/metrics': context.metrics.route }) },
       interceptors: [rateLimitHeadersInterceptor],
       exposedHeaders: rateLimitHeaderNames,
     },

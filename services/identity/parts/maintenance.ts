@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from '../../../runtime/logger.ts';
-import type { Metrics } from '../../../runtime/metrics.ts';
+import type { Metrics } from '../../../runtime/metrics/metrics.ts';
 import type { SettingValues } from '../../../runtime/settings.ts';
 import type { Sealing } from '../domain/audit/sealing-lag.ts';
 import { getMaintenanceStatus } from '../domain/maintenance/get-maintenance-status.ts';

@@ -1,4 +1,4 @@
-import { integerSetting, secretSetting } from '../../../runtime/settings.ts';
+import { booleanSetting, integerSetting, secretSetting } from '../../../runtime/settings.ts';
 import { postgresUrlSetting } from '../../../runtime/store-urls.ts';
 
 const one = postgresUrlSetting();
@@ -46,5 +46,16 @@ export const databaseSettings = {
     2000,
     { min: 10, max: 600_000 },
     'How long a statement may wait for a lock, in milliseconds.',
+  ),
+  databaseSlowQueryMs: integerSetting(
+    'DATABASE_SLOW_QUERY_MS',
+    500,
+    { min: 0, max: 600_000 },
+    'A statement that takes this long is logged, without its values, in milliseconds. 0: none is.',
+  ),
+  databaseSlowQueryPlans: booleanSetting(
+    'DATABASE_SLOW_QUERY_PLANS',
+    false,
+    'Logs the plan of slow statements too, each at most once a minute: the generic one, which holds no values. Needs PostgreSQL 16.',
   ),
 };

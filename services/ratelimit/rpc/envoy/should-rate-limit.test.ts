@@ -165,7 +165,7 @@ it('is answered by the setting while Redis is away; hits that are given back the
 
 describe('statistics', () => {
   it('count hits by limit, as /metrics tells', async () => {
-    await using envoy = await startTestEnvoy({ 'edge.yaml': EDGE }, { METRICS: 'true' });
+    await using envoy = await startTestEnvoy({ 'edge.yaml': EDGE }, {});
     for (let times = 0; times < 4; times += 1) {
       const descriptors = [descriptor(['user=x']), descriptor(['trial=x'])];
       await envoy.client.shouldRateLimit({ domain: 'edge', descriptors });
@@ -185,8 +185,8 @@ describe('statistics', () => {
     ]);
   });
 
-  it('are not told unless they are switched on', async () => {
-    await using envoy = await startTestEnvoy({ 'edge.yaml': EDGE }, {});
+  it('are not told where metrics are off', async () => {
+    await using envoy = await startTestEnvoy({ 'edge.yaml': EDGE }, { METRICS: 'off' });
     expect((await fetch(`${envoy.service.httpUrl}/metrics`)).status).toBe(404);
   });
 });
