@@ -17,6 +17,7 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { metricsRoute } from './metrics/metrics-route.ts';
 import { RpcMetrics } from './metrics/rpc-metrics.ts';
+import { addStoreMetrics } from './metrics/store-metrics.ts';
 import { type AccessLog, Pipeline, type PipelineOptions } from './pipeline.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { StoreMonitor } from './store-monitor.ts';
@@ -100,6 +101,7 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
   const inFlight = new InFlight();
   const { tracing } = options;
   const metrics = new RpcMetrics(options.metrics, inFlight);
+  addStoreMetrics(options.metrics, options.context.monitors);
   const counted = { ...common, metrics, inFlight };
   const pipeline = new Pipeline({ ...counted, rules: [...options.rules, ...callers.rules] });
   const routes = new RoutePipeline(counted);
