@@ -2,9 +2,16 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Check } from '../../clients/ratelimit/limiter.ts';
 import type { RateLimitClient } from '../../clients/ratelimit/rate-limit-client.ts';
-import type { CheckLimitResponse } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
+import {
+  type CheckLimitResponse,
+  RateLimitService,
+} from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { LogThrottle } from '../../runtime/log-throttle.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { methodName } from '../../runtime/service-table.ts';
+import { startClientSpan } from '../../runtime/tracing/active-span.ts';
+import { callAttributes, endClientCallSpan } from '../../runtime/tracing/call-attributes.ts';
+import { traceHeaders } from '../../runtime/tracing/trace-headers.ts';
 import { RateLimiterUnavailable } from './domain/errors.ts';
 import type { LimitDecision, Limiter } from './domain/limiter.ts';
 
@@ -31,6 +38,8 @@ export interface GatewayLimiter extends Limiter {
 const LOG_EVERY_MS = 1000;
 
 const ALLOWED: LimitDecision = { allowed: true, retryAfterMs: 0 };
+
+const CHECK = methodName(RateLimitService.method.checkLimit);
 
 /** Lets everything pass: for deployments that switch limiting off. */
 export const unlimited: GatewayLimiter = {
@@ -60,9 +69,9 @@ export class LimiterClient implements GatewayLimiter {
 
   /** @param thrown the code of errors that are the asker's own */
   async #ask(check: Check, signal?: AbortSignal, thrown?: Code): Promise<CheckLimitResponse | undefined> {
-    const { client, timeoutMs, onUnavailable, logger } = this.#options;
+    const { onUnavailable, logger } = this.#options;
     try {
-      return await client.checkLimit(check, signal === undefined ? { timeoutMs } : { timeoutMs, signal });
+      return await this.#call(check, signal);
     } catch (error) {
       signal?.throwIfAborted();
       const { code } = ConnectError.from(error);
@@ -77,6 +86,22 @@ export class LimiterClient implements GatewayLimiter {
       }
       if (onUnavailable === 'allow') return undefined;
       throw new RateLimiterUnavailable({ cause: error });
+    }
+  }
+
+  /** One call, with the trace that it belongs to. */
+  async #call(check: Check, signal: AbortSignal | undefined): Promise<CheckLimitResponse> {
+    const { client, timeoutMs } = this.#options;
+    const span = startClientSpan(CHECK, callAttributes(CHECK, 'grpc'));
+    const options = { timeoutMs, headers: traceHeaders(span) };
+    let code: Code | undefined;
+    try {
+      return await client.checkLimit(check, signal === undefined ? options : { ...options, signal });
+    } catch (error) {
+      ({ code } = ConnectError.from(error));
+      throw error;
+    } finally {
+      if (span !== undefined) endClientCallSpan(span, code);
     }
   }
 }
