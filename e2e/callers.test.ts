@@ -148,7 +148,12 @@ const SERVICES = [
 /** All that a port offers: what is the service's own, and what of Envoy's it speaks. */
 async function contractsOf(name: string): Promise<readonly DescService[]> {
   const envoys = name === 'identity' ? 'auth' : 'ratelimit';
-  const folders = [`optix/${name}/v1`, 'optix/callers/v1', `envoy/service/${envoys}/v3`];
+  const folders = [
+    `optix/${name}/v1`,
+    'optix/callers/v1',
+    'optix/operations/v1',
+    `envoy/service/${envoys}/v3`,
+  ];
   return (await Promise.all(folders.map(servicesOf))).flat();
 }
 
@@ -456,6 +461,7 @@ describe('docs/callers.md', () => {
       const [, scope = '', rpcs = ''] = /^\| `?([a-z. ]+?)`? \| (.*) \|$/.exec(row) ?? [];
       return rpcs.split(/\. /).flatMap((part) => {
         const [service, methods = ''] = part.split(': ');
+        if (part === 'GET /metrics') return [`${part} ${scope}`];
         return methods ? methods.split(', ').map((method) => `${service}/${method} ${scope}`) : [];
       });
     });

@@ -4,6 +4,7 @@ import type { Health } from './health.ts';
 import type { RunningHttpServer } from './http-server.ts';
 import { ListenFailure } from './listen-failure.ts';
 import type { Logger } from './logger.ts';
+import { loggedError } from './logger-error.ts';
 import type { Pipeline } from './pipeline.ts';
 import { InvalidSettings } from './settings.ts';
 
@@ -62,17 +63,27 @@ export async function runService(start: () => Promise<StartedService>): Promise<
     } else if (error instanceof ListenFailure) {
       process.stderr.write(`${error.message}\n`);
     } else {
-      throw error;
+      // Not as Node would print it: with all that hangs on it.
+      process.stderr.write(`${JSON.stringify(loggedError(error))}\n`);
     }
     process.exitCode = 1;
     return;
   }
+  endByLog(service.logger);
   const signal = await firstSignal();
   service.logger.info({ signal }, 'shutting down');
   await service[Symbol.asyncDispose]();
   service.logger.info('stopped');
   // Nothing should be left that keeps the process alive; this makes sure that nothing does.
   setTimeout(() => process.exit(0), EXIT_GRACE_MS).unref();
+}
+
+/** What nobody caught ends the process, as ever, but is told by the log's rules: Node prints all that hangs on an error. */
+function endByLog(logger: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    logger.fatal({ err: error, origin }, 'unexpected end');
+    process.exit(1);
+  });
 }
 
 async function firstSignal(): Promise<NodeJS.Signals> {

@@ -1,4 +1,5 @@
 import { CallerService } from '../gen/optix/callers/v1/caller_service_pb.ts';
+import { OperationsService } from '../gen/optix/operations/v1/operations_service_pb.ts';
 import type { CallerKeys } from './caller-auth.ts';
 import type { CallerKeyStore } from './callers/caller-key-store.ts';
 import { toCallerRpcError } from './callers/errors.ts';
@@ -18,6 +19,11 @@ import type { Metrics } from './metrics/metrics.ts';
 import { metricsRoute } from './metrics/metrics-route.ts';
 import { RpcMetrics } from './metrics/rpc-metrics.ts';
 import { addStoreMetrics } from './metrics/store-metrics.ts';
+import { toOperationsRpcError } from './operations/errors.ts';
+import { LogControl } from './operations/log-control.ts';
+import { addLogLevelMetric } from './operations/log-level-metric.ts';
+import { operationsServiceRules, operationsServiceTable } from './operations/operations-service.ts';
+import type { SlowQuerySettings } from './operations/slow-query-settings.ts';
 import { type AccessLog, Pipeline, type PipelineOptions } from './pipeline.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { StoreMonitor } from './store-monitor.ts';
@@ -42,7 +48,11 @@ export interface PortsOptions {
     readonly httpPort: { readonly env: string };
   };
   /** What the handlers work with. Disposed of after the ports, and where these can't be opened. */
-  readonly context: AsyncDisposable & { readonly monitors: readonly StoreMonitor[] };
+  readonly context: AsyncDisposable & {
+    readonly monitors: readonly StoreMonitor[];
+    /** Undefined where there is no database. */
+    readonly slowQueries?: SlowQuerySettings;
+  };
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Makes a span of each call; undefined: tracing is off. Outlives the ports. */
@@ -71,7 +81,7 @@ export interface RunningService extends StartedService {
 }
 
 /**
- * Opens a service's two ports over one handler table, CallerService included.
+ * Opens a service's two ports over one handler table, CallerService and OperationsService included.
  *
  * @throws ListenFailure where a port can't be opened, InvalidSettings where the callers can't be read; nothing stays open
  *   then.
@@ -79,6 +89,7 @@ export interface RunningService extends StartedService {
 export async function startPorts(options: PortsOptions): Promise<RunningService> {
   const { config, settings, logger } = options;
   await using owned = new AsyncDisposableStack();
+  owned.use(options.tracing);
   owned.use(options.context);
   const callers = owned.use(
     await openCallers({
@@ -96,16 +107,24 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
     logger,
     accessLog: config.accessLog,
     access: callers.access,
-    mapError: (error) => options.mapError(error) ?? toCallerRpcError(error, options.errorDomain),
+    mapError: (error) =>
+      options.mapError(error) ??
+      toCallerRpcError(error, options.errorDomain) ??
+      toOperationsRpcError(error, options.errorDomain),
   };
   const inFlight = new InFlight();
   const { tracing } = options;
   const metrics = new RpcMetrics(options.metrics, inFlight);
   addStoreMetrics(options.metrics, options.context.monitors);
+  addLogLevelMetric(options.metrics, logger);
+  const logControl = owned.use(new LogControl({ logger, slowQueries: options.context.slowQueries }));
   const counted = { ...common, metrics, inFlight };
-  const pipeline = new Pipeline({ ...counted, rules: [...options.rules, ...callers.rules] });
+  const pipeline = new Pipeline({
+    ...counted,
+    rules: [...options.rules, ...callers.rules, ...operationsServiceRules],
+  });
   const routes = new RoutePipeline(counted);
-  const services = [...options.tables, callers.table].map((table) => {
+  const services = [...options.tables, callers.table, operationsServiceTable(logControl)].map((table) => {
     const guarded = pipeline.wrap(table);
     return tracing === undefined ? guarded : tracing.wrap(guarded);
   });
@@ -116,6 +135,8 @@ export async function startPorts(options: PortsOptions): Promise<RunningService>
         name: CallerService.typeName,
         ready: () => options.health.every((service) => service.ready?.() !== false),
       },
+      // Needs no store.
+      { name: OperationsService.typeName },
     ],
     options.context.monitors,
   );

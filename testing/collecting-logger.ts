@@ -1,17 +1,11 @@
-import { Writable } from 'node:stream';
-import { type Logger, pino } from 'pino';
+import { createLogger, type Logger } from '../runtime/logger.ts';
 
 /** One line of the log, parsed. */
 export type LogEntry = Readonly<Record<string, unknown>>;
 
-/** A logger whose lines can be looked at. */
+/** A logger whose lines can be looked at, as services write them. */
 export function collectingLogger(): { readonly logger: Logger; readonly entries: LogEntry[] } {
   const entries: LogEntry[] = [];
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, callback) {
-      entries.push(JSON.parse(chunk.toString()) as LogEntry);
-      callback();
-    },
-  });
-  return { logger: pino({ level: 'trace' }, stream), entries };
+  const destination = { write: (line: string) => void entries.push(JSON.parse(line) as LogEntry) };
+  return { logger: createLogger({ service: 'test', level: 'trace', debug: false, destination }), entries };
 }
