@@ -97,7 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): I
 }
 
 /** The keys that secrets in the database are sealed with: the one that seals, and older ones. */
-export function encryptionKeys(config: IdentityConfig): {
+export function encryptionKeys(config: Pick<IdentityConfig, 'encryptionKey' | 'olderEncryptionKeys'>): {
   readonly primary: SecretKey;
   readonly older: readonly SecretKey[];
   readonly isDevelopmentKey: boolean;

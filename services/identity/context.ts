@@ -1,6 +1,7 @@
 import type { CallerKeyStore } from '../../runtime/callers/caller-key-store.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Metrics } from '../../runtime/metrics/metrics.ts';
+import { RedisMetrics } from '../../runtime/metrics/redis-metrics.ts';
 import { MisconfigurationLog } from '../../runtime/misconfiguration-log.ts';
 import { redisTarget } from '../../runtime/redis-settings.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
@@ -40,11 +41,12 @@ import type { CreateUserDeps } from './domain/users/create-user.ts';
 import { PageTokens } from './domain/users/page-tokens.ts';
 import type { UserDirectory } from './domain/users/user-directory.ts';
 import type { GatewayLimiter } from './limiter-client.ts';
+import { countIdentityOutcomes, type IdentityOutcomes } from './metrics/identity-outcomes.ts';
 import { startAudit } from './parts/audit.ts';
 import { openDatabase } from './parts/database.ts';
 import { openDetection } from './parts/detection.ts';
 import { openLimiter } from './parts/limiter.ts';
-import { mailOptions, startMailDelivery } from './parts/mail.ts';
+import { mailOptions, startMailDelivery, tellOfMails } from './parts/mail.ts';
 import { startMaintenance } from './parts/maintenance.ts';
 import { openPasswordPolicy, passwordHasher, startLearningCosts } from './parts/passwords.ts';
 import { openRevocations } from './parts/revocations.ts';
@@ -53,6 +55,7 @@ import { ActiveSessions } from './storage/active-sessions.ts';
 import { PostgresCallerKeyStore } from './storage/caller-key-store.ts';
 import { ChallengeRepository } from './storage/challenge-repository.ts';
 import { CredentialRepository } from './storage/credential-repository.ts';
+import type { SlowQueryLog } from './storage/observation/slow-query-log.ts';
 import { OneTimeTokenRepository } from './storage/one-time-token-repository.ts';
 import { OrmUnitOfWork } from './storage/orm-unit-of-work.ts';
 import { OutgoingMailRepository } from './storage/outgoing-mail-repository.ts';
@@ -107,6 +110,10 @@ export interface IdentityContext extends AsyncDisposable {
   /** Where the keys of callers are kept. */
   readonly callerKeyStore: CallerKeyStore;
   readonly metrics: Metrics;
+  /** Where it is counted what became of sign-ins, registrations and refreshes. */
+  readonly outcomes: IdentityOutcomes;
+  /** Which statements are logged: may change at any time. */
+  readonly slowQueries: SlowQueryLog;
   /** Stores to watch. */
   readonly monitors: readonly StoreMonitor[];
   /** Whether calls can be answered: while the database can. */
@@ -125,12 +132,13 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   const now = () => new Date();
   const redis = redisTarget(config);
   const passwordPolicy = await openPasswordPolicy(config, resources);
-  const hasher = passwordHasher(config);
+  const metrics = new Metrics();
+  const hasher = passwordHasher(config, metrics);
   const accessRules = await openAccessRules(config.accessRulesFile, resources, logger);
-  const limiter = openLimiter(config, resources, logger);
-  const database = await openDatabase(config, resources, logger);
+  const limiter = openLimiter(config, metrics, resources, logger);
+  const database = await openDatabase(config, metrics, resources, logger);
   const { em } = database.orm;
-  const revocations = openRevocations(em, redis, resources, logger);
+  const revocations = openRevocations(em, redis, metrics, resources, logger);
   const { barrier } = revocations;
 
   const secretBox = SecretBox.fromKeys(keys.primary, keys.older);
@@ -145,6 +153,7 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     onEvents: () => audit.sealer.wake(),
   });
   const audit = startAudit(em, resources, logger);
+  tellOfMails(em, metrics, logger);
   const delivery = startMailDelivery(config, { em, secretBox, unitOfWork }, resources, logger);
 
   const signingKeys = new SigningKeys({
@@ -192,7 +201,6 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   const secretRekeying = new SecretRekeying(em, secretBox, (secret, error) =>
     logger.error({ ...secret, err: error }, 'a secret can not be read'),
   );
-  const metrics = new Metrics();
   const maintenance = startMaintenance(
     config,
     {
@@ -230,7 +238,10 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
   });
 
   const monitors = [database.monitor];
-  if (redis !== undefined) monitors.push(resources.use(redisMonitor(redis, resources, logger)));
+  if (redis !== undefined) {
+    monitors.push(resources.use(redisMonitor(redis, resources, logger)));
+    resources.use(new RedisMetrics({ metrics, target: redis, logger }));
+  }
   const lockout = lockoutPolicies({
     accountThreshold: config.accountLockoutThreshold,
     networkThreshold: config.networkLockoutThreshold,
@@ -305,6 +316,8 @@ export async function createContext(config: IdentityConfig, logger: Logger): Pro
     requestKeys: requestKeysFrom(keys.primary.key),
     callerKeyStore: new PostgresCallerKeyStore(em),
     metrics,
+    outcomes: countIdentityOutcomes(metrics),
+    slowQueries: database.slowQueries,
     monitors,
     ready: () => database.monitor.status.up,
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),

@@ -22,7 +22,7 @@ export async function startIdentity(
   const logger =
     overrides.logger ?? createLogger({ service: 'identity', level: config.logLevel, debug: config.debug });
   const context = await createContext(config, logger);
-  const tracing = openTracing(config, 'optix-identity', logger);
+  const tracing = openTracing(config, 'optix-identity', logger, context.metrics);
   const { ready } = context;
   return await startPorts({
     config,

@@ -7,6 +7,7 @@ import {
 } from './continue-sign-in.ts';
 import { type NetworkLocks, requireOpenNetwork } from './credentials/network-throttle.ts';
 import {
+  barOf,
   type RecordRefusalDeps,
   type Refusal,
   refusalOf,
@@ -68,13 +69,15 @@ export async function authenticate(
   if (!('reason' in tried)) return tried;
   await refuse(deps, tried, signIn);
   await tried.evenOut();
-  throw new InvalidCredentials();
+  throw new InvalidCredentials(tried.bar ?? tried.reason);
 }
 
 /** A sign-in that is refused. */
 interface Refused {
   readonly userId: Uuid | null;
   readonly reason: Refusal;
+  /** Counted instead, so that no figure tells a right password from a wrong one: why nobody can sign in to the account. */
+  readonly bar?: Refusal | null;
   readonly evenOut: () => Promise<void>;
   /** The password was right for a hash of another cost than today's, which has been replaced since. */
   readonly mayBeRehashed: boolean;
@@ -106,9 +109,11 @@ async function tryPassword(
   const checkedHash = account?.passwordHash ?? null;
   const { matches, evenOut } = await deps.hasher.check(password, checkedHash, signal);
   const userId = account?.userId ?? null;
-  const refusal = account === null ? 'unknown_address' : refusalOf(account, matches, deps.now());
+  const now = deps.now();
+  const refusal = account === null ? 'unknown_address' : refusalOf(account, matches, now);
   if (refusal !== null || account === null || userId === null || checkedHash === null) {
-    return { userId, reason: refusal ?? 'no_password', evenOut, mayBeRehashed: false };
+    const bar = account === null ? null : barOf(account, now);
+    return { userId, reason: refusal ?? 'no_password', bar, evenOut, mayBeRehashed: false };
   }
   const newHash = await rehash(deps.hasher, password, checkedHash, signal);
   const assessment = await deps.detection.assess({ userId, device, at: deps.now() });

@@ -25,14 +25,21 @@ export class BoundedQueue {
   readonly #concurrency: number;
   readonly #queueLimit: number;
   readonly #waiting = new Set<Waiting>();
+  readonly #onRan: (tookMs: number) => void;
   #running = 0;
   #averageMs: number;
 
-  /** `expectedMs` is the duration assumed before the first task was measured. */
-  constructor(options: { concurrency: number; queueLimit: number; expectedMs: number }) {
+  /** `expectedMs` is the duration assumed before the first task was measured; `onRan` is told of each task that ended. */
+  constructor(options: {
+    concurrency: number;
+    queueLimit: number;
+    expectedMs: number;
+    onRan?: (tookMs: number) => void;
+  }) {
     this.#concurrency = options.concurrency;
     this.#queueLimit = options.queueLimit;
     this.#averageMs = options.expectedMs;
+    this.#onRan = options.onRan ?? (() => undefined);
   }
 
   /** Tasks running and waiting at this moment. */
@@ -59,8 +66,10 @@ export class BoundedQueue {
     try {
       return await task();
     } finally {
-      this.#averageMs += NEWEST_WEIGHT * (performance.now() - startedAt - this.#averageMs);
+      const tookMs = performance.now() - startedAt;
+      this.#averageMs += NEWEST_WEIGHT * (tookMs - this.#averageMs);
       this.#handOver();
+      this.#onRan(tookMs);
     }
   }
 

@@ -14,6 +14,7 @@ export const SESSION_END_REASONS = [
   'user_deleted',
   'refresh_token_reused',
   'second_factors_reset',
+  'restored',
 ] as const;
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number];
 

@@ -1,8 +1,19 @@
+import type { Refusal } from './credentials/record-refusal.ts';
+
 /** Sign-in refused. The same for an unknown address, a wrong password and an account that may not be used. */
 export class InvalidCredentials extends Error {
-  constructor() {
+  /** Private: what prints or compares errors must not see it. */
+  readonly #refusal: Refusal | null;
+
+  constructor(refusal: Refusal | null = null) {
     super('e-mail address or password is wrong');
     this.name = 'InvalidCredentials';
+    this.#refusal = refusal;
+  }
+
+  /** What it is counted as: never for the caller. Null where nobody has said. */
+  get refusal(): Refusal | null {
+    return this.#refusal;
   }
 }
 
@@ -159,9 +170,18 @@ export class SessionNotFound extends Error {
 
 /** A refresh token that is not good, whatever the reason. */
 export class InvalidRefreshToken extends Error {
-  constructor() {
+  /** Private: what prints or compares errors must not see it. */
+  readonly #endedFamily: boolean;
+
+  constructor({ endedFamily = false }: { readonly endedFamily?: boolean } = {}) {
     super('the refresh token is not good');
     this.name = 'InvalidRefreshToken';
+    this.#endedFamily = endedFamily;
+  }
+
+  /** Whether its session was ended for it, for what is counted: never for the caller. */
+  get endedFamily(): boolean {
+    return this.#endedFamily;
   }
 }
 

@@ -20,6 +20,10 @@ export interface PasswordHasherOptions extends Partial<Argon2Cost> {
   readonly concurrency?: number;
   /** Calls that may wait for their turn, 0 or more. Default: 64. */
   readonly queueLimit?: number;
+  /** Told how long each hash took, without its wait. */
+  readonly onHashed?: (tookMs: number) => void;
+  /** Told of each hash that was refused, as too many wait. */
+  readonly onRefused?: () => void;
 }
 
 /** What became of a password that was checked. */
@@ -49,6 +53,7 @@ export class PasswordHasher {
   readonly #queue: BoundedQueue;
   readonly #decoy: Argon2Hash;
   readonly #floor: RefusalFloor;
+  readonly #onRefused: () => void;
 
   constructor(options: PasswordHasherOptions = {}) {
     this.#cost = {
@@ -60,7 +65,9 @@ export class PasswordHasher {
       concurrency: options.concurrency ?? defaultConcurrency(),
       queueLimit: options.queueLimit ?? 64,
       expectedMs: EXPECTED_MS,
+      ...(options.onHashed === undefined ? {} : { onRan: options.onHashed }),
     });
+    this.#onRefused = options.onRefused ?? (() => undefined);
     this.#decoy = argon2Hash(this.#parameters(), randomBytes(TAG_BYTES));
     this.#floor = new RefusalFloor(this.#decoy.cost);
   }
@@ -160,8 +167,9 @@ export class PasswordHasher {
     try {
       return await this.#queue.run(task, signal);
     } catch (error) {
-      if (error instanceof QueueFull) throw new HashingOverloaded(error.retryAfterMs);
-      throw error;
+      if (!(error instanceof QueueFull)) throw error;
+      this.#onRefused();
+      throw new HashingOverloaded(error.retryAfterMs);
     }
   }
 }

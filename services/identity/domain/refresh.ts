@@ -81,8 +81,8 @@ export async function refresh(
     ) {
       return openAnswer(previous.answer, token);
     }
-    await endReusedFamily(deps, state.family, device, at);
-    throw new InvalidRefreshToken();
+    const endedFamily = await endReusedFamily(deps, state.family, device, at);
+    throw new InvalidRefreshToken({ endedFamily });
   }
 }
 
@@ -128,19 +128,22 @@ async function rotate(
   return used ? answer : null;
 }
 
-/** Ends the session of a token that was presented once too often. Tokens of other families are not touched. */
+/**
+ * Ends the session of a token that was presented once too often. Tokens of other families are not touched.
+ *
+ * @returns whether it did: of several who present such a token at once, the first one ends the session.
+ */
 async function endReusedFamily(
   { unitOfWork, detectionPolicy }: RefreshDeps,
   { id: familyId, userId, sessionId }: Pick<RefreshTokenFamily, 'id' | 'userId' | 'sessionId'>,
   device: Device,
   at: Date,
-): Promise<void> {
-  await unitOfWork.transactional(async (repositories) => {
+): Promise<boolean> {
+  return await unitOfWork.transactional(async (repositories) => {
     // The user's row first, as everybody takes the two: the response may lock the account.
     await repositories.users.hold(userId);
     const family = await repositories.refreshTokenFamilies.lock(familyId);
-    // Of several who present such a token at once, the first one ends the session.
-    if (family === null || family.revokedAt !== null) return;
+    if (family === null || family.revokedAt !== null) return false;
     await repositories.securityEvents.append({
       id: uuidV7({ msecs: at.getTime() }) as Uuid,
       type: 'refresh_token_reused',
@@ -154,5 +157,6 @@ async function endReusedFamily(
     });
     await respondToReuse(repositories, detectionPolicy, { userId, sessionId, device, at });
     await endSessions(repositories, { userId, ids: [sessionId], reason: 'refresh_token_reused', at });
+    return true;
   });
 }

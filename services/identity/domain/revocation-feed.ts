@@ -68,12 +68,27 @@ export class RevocationFeed implements AsyncDisposable {
   readonly #end = new AbortController();
   readonly #running: Promise<void>;
   #position: LogPosition | null = null;
+  #upToDateAt = performance.now();
+  #failedReads = 0;
   #cleanedAt = performance.now();
 
   /** Starts reading in the background. */
   constructor(options: RevocationFeedOptions) {
     this.#options = options;
     this.#running = this.#run();
+  }
+
+  /** How far this process is behind at this moment, and how often it could not read. */
+  get figures(): {
+    /**
+     * How long ago the read began that was carried out last, in ms: everything committed before it is known here. Before
+     * the first one, how long it has been waited for.
+     */
+    readonly lagMs: number;
+    /** Reads that failed, or that a listener could not take in. */
+    readonly failedReads: number;
+  } {
+    return { lagMs: performance.now() - this.#upToDateAt, failedReads: this.#failedReads };
   }
 
   async #run(): Promise<void> {
@@ -94,11 +109,22 @@ export class RevocationFeed implements AsyncDisposable {
 
   async #readAll(): Promise<void> {
     for (;;) {
+      const { isLast, beganAt } = await this.#readAndTell();
+      if (isLast) this.#upToDateAt = beganAt.monotonic;
+      if (isLast || this.#end.signal.aborted) return;
+    }
+  }
+
+  async #readAndTell(): Promise<FeedRead> {
+    try {
       const read = await this.#read();
       for (const listen of this.#options.listeners) await listen(read);
       // Not before: what a listener could not take in comes again.
       this.#position = positionAfter(read.revocations, this.#position ?? START);
-      if (read.isLast || this.#end.signal.aborted) return;
+      return read;
+    } catch (error) {
+      this.#failedReads += 1;
+      throw error;
     }
   }
 

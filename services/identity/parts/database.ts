@@ -1,11 +1,15 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import type { Logger } from '../../../runtime/logger.ts';
+import type { Metrics } from '../../../runtime/metrics/metrics.ts';
 import { StoreMonitor } from '../../../runtime/store-monitor.ts';
 import type { IdentityConfig } from '../config.ts';
+import { DatabaseMetrics } from '../database-metrics.ts';
 import { closeOrm } from '../storage/close-orm.ts';
 import { DatabaseProbe } from '../storage/database-probe.ts';
 import { type DatabaseSettings, ormOptions } from '../storage/mikro-orm.config.ts';
+import { DatabaseObservation } from '../storage/observation/database-observation.ts';
+import { SlowQueryLog } from '../storage/observation/slow-query-log.ts';
 import { openReadReplicas } from '../storage/read-replicas.ts';
 import { ReadRouter } from '../storage/read-router.ts';
 
@@ -18,11 +22,14 @@ export interface Database {
   /** Gives lists and exports a replica that is up to date, where there is one. */
   readonly reads: ReadRouter;
   readonly monitor: StoreMonitor;
+  /** Which statements are logged: may change at any time. */
+  readonly slowQueries: SlowQueryLog;
 }
 
 /** Makes the pools. Opens no connection that the start would have to wait for. */
 export async function openDatabase(
   config: IdentityConfig,
+  metrics: Metrics,
   resources: AsyncDisposableStack,
   logger: Logger,
 ): Promise<Database> {
@@ -42,14 +49,30 @@ export async function openDatabase(
       databaseUrl: config.databaseUrl,
       onPoolCreated: (created) => {
         pool = created;
+        observation.watch(created, 'primary');
       },
     }),
   );
+  const slowQueries = new SlowQueryLog({
+    logger,
+    thresholdMs: config.databaseSlowQueryMs,
+    plans: config.databaseSlowQueryPlans,
+  });
+  // Before any pool: these are made with their first query.
+  const observation = new DatabaseObservation({
+    metrics: new DatabaseMetrics(metrics),
+    slowQueries,
+    tables: [...orm.getMetadata()].map(({ tableName }) => tableName),
+  });
   resources.defer(async () => {
     if (await closeOrm(orm, CLOSE_TIMEOUT_MS)) return;
     logger.warn({ timeout_ms: CLOSE_TIMEOUT_MS }, 'database connections did not close in time');
   });
-  const { replicas } = resources.use(await openReadReplicas(config.databaseReplicaUrls ?? [], settings));
+  const { replicas } = resources.use(
+    await openReadReplicas(config.databaseReplicaUrls ?? [], settings, (created, place) =>
+      observation.watch(created, `replica_${place + 1}`),
+    ),
+  );
   const reads = new ReadRouter({
     primary: orm.em,
     replicas,
@@ -73,5 +96,5 @@ export async function openDatabase(
       },
     }),
   );
-  return { orm, reads, monitor };
+  return { orm, reads, monitor, slowQueries };
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from '../../../runtime/logger.ts';
+import type { Metrics } from '../../../runtime/metrics/metrics.ts';
 import type { IdentityConfig } from '../config.ts';
 import { answerResetRequest } from '../domain/credentials/answer-reset-request.ts';
 import type { OneTimeMailOptions } from '../domain/credentials/one-time-mail.ts';
@@ -9,6 +10,8 @@ import { createMailer } from '../mail/create-mailer.ts';
 import { MailDelivery } from '../mail/mail-delivery.ts';
 import { parseMailSender } from '../mail/mail-sender.ts';
 import { renderMail } from '../mail/render-mail.ts';
+import { addMailMetrics } from '../metrics/mail-metrics.ts';
+import { readMailBacklog } from '../storage/mail-backlog.ts';
 import { OutgoingMailRepository } from '../storage/outgoing-mail-repository.ts';
 
 /** Whether mails leave, and how long the tokens in them hold. */
@@ -20,6 +23,15 @@ export function mailOptions(config: IdentityConfig): OneTimeMailOptions {
       password_reset: config.passwordResetLifetimeSeconds * 1000,
     },
   };
+}
+
+/** Tells of mails that wait. Without a way to send them too: there may be some from before. */
+export function tellOfMails(em: EntityManager, metrics: Metrics, logger: Logger): void {
+  addMailMetrics({
+    metrics,
+    readBacklog: async () => await readMailBacklog(em),
+    onError: (error) => logger.warn({ err: error }, 'the metrics of mails could not be read'),
+  });
 }
 
 /** Begins to send what is to be sent, where a way is set up; undefined where none is. */

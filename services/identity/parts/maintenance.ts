@@ -9,7 +9,7 @@ import { getMaintenanceStatus } from '../domain/maintenance/get-maintenance-stat
 import type { MaintenanceDeps } from '../domain/maintenance/maintenance-deps.ts';
 import { MaintenanceScheduler } from '../domain/maintenance/scheduler.ts';
 import { type MaintenanceTaskDeps, maintenanceTasks } from '../domain/maintenance/tasks/maintenance-tasks.ts';
-import { MaintenanceMetrics } from '../maintenance-metrics.ts';
+import { MaintenanceMetrics } from '../metrics/maintenance-metrics.ts';
 import type { maintenanceSettings } from '../settings/maintenance-settings.ts';
 import { ExpiredRowRepository } from '../storage/maintenance-expired-rows.ts';
 import { PartitionRepository } from '../storage/maintenance-partitions.ts';
@@ -49,6 +49,7 @@ export function startMaintenance(
   const deps: MaintenanceDeps = { store, tasks, sealing };
   const told = new MaintenanceMetrics({
     metrics,
+    tasks: tasks.map(({ name }) => name),
     readStatus: async () => await getMaintenanceStatus(deps),
     onError: (error) => logger.warn({ err: error }, 'the metrics of maintenance could not be read'),
   });

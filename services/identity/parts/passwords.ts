@@ -1,4 +1,5 @@
 import type { Logger } from '../../../runtime/logger.ts';
+import type { Metrics } from '../../../runtime/metrics/metrics.ts';
 import { InvalidSettings } from '../../../runtime/settings.ts';
 import { pause } from '../../../runtime/timers.ts';
 import { type IdentityConfig, settings } from '../config.ts';
@@ -6,15 +7,21 @@ import type { PasswordBlocklist } from '../domain/password-blocklist.ts';
 import { loadCommonPasswords } from '../domain/password-blocklist-common.ts';
 import { PasswordHasher } from '../domain/password-hasher.ts';
 import { PasswordPolicy } from '../domain/password-policy.ts';
+import { HashingMetrics } from '../metrics/hashing-metrics.ts';
 import type { CredentialRepository } from '../storage/credential-repository.ts';
 import { InvalidPasswordBlocklist, openPasswordBlocklist } from '../storage/password-blocklist-file.ts';
 
 /** How passwords are hashed and checked. */
-export function passwordHasher(config: IdentityConfig): PasswordHasher {
-  return new PasswordHasher({
+export function passwordHasher(config: IdentityConfig, metrics: Metrics): PasswordHasher {
+  const queueLimit = config.hashingQueue;
+  const told = new HashingMetrics(metrics, { queueLimit, figures: () => hasher.figures });
+  const hasher = new PasswordHasher({
     ...(config.hashingConcurrency > 0 ? { concurrency: config.hashingConcurrency } : {}),
-    queueLimit: config.hashingQueue,
+    queueLimit,
+    onHashed: (tookMs) => told.hashed(tookMs),
+    onRefused: () => told.refused(),
   });
+  return hasher;
 }
 
 /**

@@ -1,9 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from '../../../runtime/logger.ts';
+import type { Metrics } from '../../../runtime/metrics/metrics.ts';
 import type { RedisTarget } from '../../../runtime/redis-target.ts';
 import { COMMITTED_IS_ENFORCED, type RevocationBarrier } from '../domain/revocation.ts';
 import { type FeedRead, RevocationFeed } from '../domain/revocation-feed.ts';
 import { RevocationWatch } from '../domain/revocation-watch.ts';
+import { addRevocationMetrics } from '../metrics/revocation-metrics.ts';
 import { ActiveSessionsCache } from '../storage/active-sessions-cache.ts';
 import { RevocationLog } from '../storage/revocation-log.ts';
 
@@ -22,6 +24,7 @@ export interface RevocationParts {
 export function openRevocations(
   em: EntityManager,
   redis: RedisTarget | undefined,
+  metrics: Metrics,
   resources: AsyncDisposableStack,
   logger: Logger,
 ): RevocationParts {
@@ -42,7 +45,7 @@ export function openRevocations(
           if (revocation.kind === 'key') onKeyRevoked(revocation.keyId);
         }
       };
-      resources.use(
+      const feed = resources.use(
         new RevocationFeed({
           log,
           // Redis last: the others need not wait for it.
@@ -50,6 +53,7 @@ export function openRevocations(
           onFailure: (error) => logger.warn({ err: error }, 'revocations can not be read'),
         }),
       );
+      addRevocationMetrics(metrics, feed);
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Uuid } from '../domain/uuid.ts';
 import { AnsweredRequestRepository } from './answered-request-repository.ts';
 import { PostgresCallerKeyStore } from './caller-key-store.ts';
 import { CredentialRepository } from './credential-repository.ts';
+import { readMailBacklog } from './mail-backlog.ts';
 import { OneTimeTokenRepository } from './one-time-token-repository.ts';
 import { OutgoingMailRepository } from './outgoing-mail-repository.ts';
 import { RefreshTokenFamilyRepository } from './refresh-token-family-repository.ts';
@@ -127,6 +128,7 @@ export const repositoryCalls = (
     new OutgoingMailRepository(em, secretBox, true).claim({ at: before, leaseUntil: at, most: 10 }),
   'outgoingMails.deleteExpired': (em) =>
     new OutgoingMailRepository(em, secretBox, false).deleteExpired(before, 10),
+  mailBacklog: (em) => readMailBacklog(em),
   'outgoingMails.remove': (em) => new OutgoingMailRepository(em, secretBox, true).remove(known.mail),
   'answeredRequests.claim': (em) => new AnsweredRequestRepository(em, []).claim(key),
   'answeredRequests.keep': (em) => new AnsweredRequestRepository(em, []).keep(key, {}, known.user),

@@ -76,7 +76,7 @@ export async function completeChallenge(
     complete(deps, repositories, attempt),
   );
   if (outcome === 'invalid') throw new InvalidChallenge();
-  if ('attemptsLeft' in outcome) throw new SecondFactorRefused(outcome.attemptsLeft);
+  if ('attemptsLeft' in outcome) throw new SecondFactorRefused(outcome.attemptsLeft, outcome.reason);
   if (challenge.purpose === 'step_up') await deps.stateCache.forget(outcome.session.id);
   return outcome;
 }
@@ -135,7 +135,7 @@ async function ownerOf({ passkeyReads }: ChallengeDeps, response: string): Promi
   }
 }
 
-type Outcome = ChallengeCompleted | { readonly attemptsLeft: number } | 'invalid';
+type Outcome = ChallengeCompleted | { readonly attemptsLeft: number; readonly reason: Refusal } | 'invalid';
 
 async function complete(deps: ChallengeDeps, repositories: Repositories, attempt: Attempt): Promise<Outcome> {
   const { challenge, tokenHash, completion, proof, userId, assessment } = attempt;
@@ -164,7 +164,7 @@ async function complete(deps: ChallengeDeps, repositories: Repositories, attempt
     }
     const reason = refusalOf(attempt, account, shown);
     await writeRefusal(deps, repositories, { userId, reason, device, method: proof.method });
-    return { attemptsLeft };
+    return { attemptsLeft, reason };
   }
   // The row is held since the attempt was counted. Thrown, what was used up to get here is good again.
   if ((await challenges.use({ tokenHash, at })) === null) throw new InvalidChallenge();

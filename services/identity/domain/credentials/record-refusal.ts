@@ -30,6 +30,14 @@ export type Refusal =
 export function refusalOf(account: Credentials, matches: boolean, now: Date): Refusal | null {
   if (account.passwordHash === null) return 'no_password';
   if (!matches) return 'wrong_password';
+  return barOf(account, now);
+}
+
+/** Why nobody can sign in to an account at this moment, whatever the password; null where somebody can. */
+export function barOf(
+  account: Pick<Credentials, 'status' | 'lockedUntil'>,
+  now: Date,
+): 'account_not_active' | 'account_locked' | null {
   if (account.status !== 'active') return 'account_not_active';
   if (account.lockedUntil !== null && account.lockedUntil > now) return 'account_locked';
   return null;

@@ -1,12 +1,22 @@
+import type { Refusal } from '../credentials/record-refusal.ts';
+
 /** A code, passkey or password that does not complete a challenge or an enrolment. */
 export class SecondFactorRefused extends Error {
   /** Proofs that may still be tried; null where they are not counted by a challenge. */
   readonly attemptsLeft: number | null;
+  /** Private: what prints or compares errors must not see it. */
+  readonly #refusal: Refusal | null;
 
-  constructor(attemptsLeft: number | null = null) {
+  constructor(attemptsLeft: number | null = null, refusal: Refusal | null = null) {
     super('the proof is wrong');
     this.name = 'SecondFactorRefused';
     this.attemptsLeft = attemptsLeft;
+    this.#refusal = refusal;
+  }
+
+  /** What it is counted as: never for the caller. Null where nobody has said. */
+  get refusal(): Refusal | null {
+    return this.#refusal;
   }
 }
 

@@ -4,7 +4,8 @@ import type {
   AuthenticateRequest,
   AuthenticationService,
 } from '../../../../gen/optix/identity/v1/authentication_service_pb.ts';
-import { type AuthenticateDeps, type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
+import type { IdentityContext } from '../../context.ts';
+import { type SignIn, authenticate as signIn } from '../../domain/authenticate.ts';
 import { parseEmail } from '../../domain/email.ts';
 import { challengeMessage } from '../challenge-message.ts';
 import { takeTypedPassword } from '../credential/password-fields.ts';
@@ -16,11 +17,17 @@ import { userMessage } from '../user-message.ts';
 /** optix.identity.v1.AuthenticationService/Authenticate */
 export function authenticate({
   authentication,
-}: {
-  readonly authentication: AuthenticateDeps;
-}): MethodImpl<typeof AuthenticationService.method.authenticate> {
+  outcomes,
+}: Pick<IdentityContext, 'authentication' | 'outcomes'>): MethodImpl<
+  typeof AuthenticationService.method.authenticate
+> {
   return async (request, context) => {
-    const answer = await signIn(authentication, signInOf(request, context), context.signal);
+    const { signal } = context;
+    const answer = await outcomes.signIns.count(
+      signal,
+      async () => await signIn(authentication, signInOf(request, context), signal),
+      (answered) => ('challenge' in answered ? 'challenged' : 'signed_in'),
+    );
     if ('challenge' in answer) return { challenge: challengeMessage(answer.challenge) };
     const { user, session, accessToken, refreshToken } = answer;
     return {

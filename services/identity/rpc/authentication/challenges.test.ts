@@ -5,8 +5,10 @@ import {
   AuthenticationService,
   ChallengeMethod,
 } from '../../../../gen/optix/identity/v1/authentication_service_pb.ts';
+import { Metrics } from '../../../../runtime/metrics/metrics.ts';
 import { serviceTable } from '../../../../runtime/service-table.ts';
 import { failure, fieldsOf, reasonOf } from '../../../../testing/failure.ts';
+import { countIdentityOutcomes } from '../../metrics/identity-outcomes.ts';
 import { TestChallenges } from '../../storage/testing-challenges.ts';
 import { PASSWORD } from '../../storage/testing-identity.ts';
 import { openTestOrm, type TestOrm } from '../../storage/testing-orm.ts';
@@ -40,10 +42,12 @@ beforeEach(async () => {
 
 /** A client of AuthenticationService's handlers, behind the pipeline, that needs no port. */
 function clientOf({ identity, deps }: TestChallenges): Client<typeof AuthenticationService> {
+  const outcomes = countIdentityOutcomes(new Metrics());
+  const requestKeys = requestKeysFrom(new Uint8Array(32));
   const table = serviceTable(AuthenticationService, {
-    register: register({ registration: identity, requestKeys: requestKeysFrom(new Uint8Array(32)) }),
-    authenticate: authenticate({ authentication: identity }),
-    completeChallenge: completeChallenge({ challenges: deps }),
+    register: register({ registration: identity, requestKeys, outcomes }),
+    authenticate: authenticate({ authentication: identity, outcomes }),
+    completeChallenge: completeChallenge({ challenges: deps, outcomes }),
     beginPasskeyAuthentication: beginPasskeyAuthentication({ challenges: deps }),
     beginStepUp: beginStepUp({ challenges: deps }),
     signOut: signOut({ revocation: identity }),

@@ -4,7 +4,7 @@ import type {
   AuthenticationService,
   CompleteChallengeRequest,
 } from '../../../../gen/optix/identity/v1/authentication_service_pb.ts';
-import type { ChallengeDeps } from '../../domain/challenges/challenge-deps.ts';
+import type { IdentityContext } from '../../context.ts';
 import {
   type ChallengeCompletion,
   completeChallenge as complete,
@@ -19,15 +19,15 @@ import { takeProof } from './proof-field.ts';
 /** optix.identity.v1.AuthenticationService/CompleteChallenge */
 export function completeChallenge({
   challenges,
-}: {
-  readonly challenges: ChallengeDeps;
-}): MethodImpl<typeof AuthenticationService.method.completeChallenge> {
+  outcomes,
+}: Pick<IdentityContext, 'challenges' | 'outcomes'>): MethodImpl<
+  typeof AuthenticationService.method.completeChallenge
+> {
   return async (request, call) => {
-    const completion = completionOf(request, call);
-    const { user, session, accessToken, refreshToken, trust } = await complete(
-      challenges,
-      completion,
+    const { user, session, accessToken, refreshToken, trust } = await outcomes.signIns.count(
       call.signal,
+      async () => await complete(challenges, completionOf(request, call), call.signal),
+      (completed) => (completed.refreshToken === null ? 'stepped_up' : 'signed_in'),
     );
     return {
       accessToken: accessToken.token,

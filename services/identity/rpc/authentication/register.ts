@@ -14,13 +14,20 @@ import { Fields } from '../fields.ts';
 import { requestKeyOf } from '../request-key.ts';
 import { userMessage } from '../user-message.ts';
 
-type Context = Pick<IdentityContext, 'registration' | 'requestKeys'>;
+type Context = Pick<IdentityContext, 'registration' | 'requestKeys' | 'outcomes'>;
 
 /** optix.identity.v1.AuthenticationService/Register */
 export function register(context: Context): MethodImpl<typeof AuthenticationService.method.register> {
   return async (request, call) => {
-    const registration = await registrationOf(context, request, call);
-    return { user: userMessage(await registerUser(context.registration, registration, call.signal)) };
+    const user = await context.outcomes.registrations.count(
+      call.signal,
+      async () => {
+        const registration = await registrationOf(context, request, call);
+        return await registerUser(context.registration, registration, call.signal);
+      },
+      () => 'registered',
+    );
+    return { user: userMessage(user) };
   };
 }
 

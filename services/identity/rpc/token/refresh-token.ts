@@ -1,7 +1,11 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { MethodImpl } from '@connectrpc/connect';
-import type { TokenService } from '../../../../gen/optix/identity/v1/token_service_pb.ts';
-import { type RefreshDeps, refresh as refreshTokens } from '../../domain/refresh.ts';
+import type { HandlerContext, MethodImpl } from '@connectrpc/connect';
+import type {
+  RefreshTokenRequest,
+  TokenService,
+} from '../../../../gen/optix/identity/v1/token_service_pb.ts';
+import type { IdentityContext } from '../../context.ts';
+import { type PresentedRefreshToken, refresh as refreshTokens } from '../../domain/refresh.ts';
 import { takeDevice } from '../device-field.ts';
 import { Fields } from '../fields.ts';
 
@@ -10,17 +14,15 @@ const MAX_BYTES = 512;
 /** optix.identity.v1.TokenService/RefreshToken */
 export function refreshToken({
   refresh,
-}: {
-  readonly refresh: RefreshDeps;
-}): MethodImpl<typeof TokenService.method.refreshToken> {
+  outcomes,
+}: Pick<IdentityContext, 'refresh' | 'outcomes'>): MethodImpl<typeof TokenService.method.refreshToken> {
   return async (request, context) => {
-    const fields = new Fields();
-    const token = request.refreshToken;
-    if (Buffer.byteLength(token) > MAX_BYTES)
-      fields.add('refresh_token', `must be at most ${MAX_BYTES} bytes`);
-    const device = takeDevice(fields, request.device, context);
-    fields.check();
-    const answer = await refreshTokens(refresh, { token, device }, context.signal);
+    const { signal } = context;
+    const answer = await outcomes.refreshes.count(
+      signal,
+      async () => await refreshTokens(refresh, presented(request, context), signal),
+      () => 'refreshed',
+    );
     return {
       accessToken: answer.accessToken.token,
       refreshToken: answer.refreshToken.token,
@@ -31,4 +33,15 @@ export function refreshToken({
       userId: answer.userId,
     };
   };
+}
+
+function presented(request: RefreshTokenRequest, context: HandlerContext): PresentedRefreshToken {
+  const fields = new Fields();
+  const token = request.refreshToken;
+  if (Buffer.byteLength(token) > MAX_BYTES) {
+    fields.add('refresh_token', `must be at most ${MAX_BYTES} bytes`);
+  }
+  const device = takeDevice(fields, request.device, context);
+  fields.check();
+  return { token, device };
 }
