@@ -7,6 +7,7 @@ import { LEAST_LINES_COVERED } from '../vitest.config.ts';
 import { ensureChromium } from './ensure-chromium.ts';
 import { ensureDockerCompose } from './ensure-docker-compose.ts';
 import { ensureGateways } from './ensure-gateways.ts';
+import { ensurePrometheus } from './ensure-prometheus.ts';
 import { ensureRedis } from './ensure-redis.ts';
 import { driftedFiles } from './gen-drift.ts';
 import { breakingAgainstMain } from './proto-breaking.ts';
@@ -123,6 +124,7 @@ try {
     await ensureGateways();
     return true;
   });
+  await check('promtool', async () => Boolean(await ensurePrometheus()));
   await check('types', () => succeeds('tsc', '-p', '.'));
   await check('lint and format', () => succeeds('biome', 'check', '.'));
   await check('contracts: lint', () => succeeds('buf', 'lint'));
