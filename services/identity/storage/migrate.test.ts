@@ -107,7 +107,7 @@ test('replicas that start at once do not clash: one migrates, the others find it
   const replicas = await Promise.all(
     Array.from({ length: 4 }, () => MikroORM.init(ormOptions({ databaseUrl: db.url }))),
   );
-  const done = await Promise.all(replicas.map(migrate));
+  const done = await Promise.all(replicas.map((replica) => migrate(replica)));
   await Promise.all(replicas.map((replica) => replica.close()));
   expect(done.filter((names) => names.length > 0)).toEqual([all]);
   expect(await drift()).toBe('');

@@ -5,7 +5,7 @@ import { ormOptions, SCHEMA } from './mikro-orm.config.ts';
 import { applyPrivileges } from './privileges.ts';
 
 /** Any number that nothing else in the database locks: the ASCII codes of `optix-id`, as a bigint. */
-const LOCK_KEY = 0x6f_70_74_69_78_2d_69_64n;
+export const MIGRATION_LOCK = 0x6f_70_74_69_78_2d_69_64n;
 /** How long one of several replicas waits for the one that migrates. */
 const LOCK_TIMEOUT_MS = 60_000;
 
@@ -16,10 +16,11 @@ const LOCK_TIMEOUT_MS = 60_000;
  *
  * Works on up to two connections of its own: the time-outs of the service's are made for requests, not for building an index.
  *
+ * @param onMigrating told the name of each migration as it begins
  * @returns the names of the migrations that were run, oldest first.
  * @throws DatabaseUnavailable, also where another replica has been migrating for longer than a minute.
  */
-export async function migrate(orm: MikroORM): Promise<string[]> {
+export async function migrate(orm: MikroORM, onMigrating?: (name: string) => void): Promise<string[]> {
   const databaseUrl = orm.config.get('clientUrl');
   if (databaseUrl === undefined) throw new TypeError('the database has no URL');
   const migrating = await MikroORM.init(
@@ -33,18 +34,20 @@ export async function migrate(orm: MikroORM): Promise<string[]> {
     }),
   );
   try {
-    return await withDatabaseErrors(() => migrateLocked(migrating));
+    return await withDatabaseErrors(() => migrateLocked(migrating, onMigrating));
   } finally {
     await migrating.close();
   }
 }
 
-async function migrateLocked(orm: MikroORM): Promise<string[]> {
+async function migrateLocked(orm: MikroORM, onMigrating?: (name: string) => void): Promise<string[]> {
   const connection = orm.em.getConnection();
+  const { migrator } = orm;
+  if (onMigrating !== undefined) migrator.on('migrating', ({ name }) => onMigrating(name));
   return await connection.transactional(async (transaction) => {
     // Before all else: the migrator makes its own table outside of this transaction.
-    await connection.execute(`select pg_advisory_xact_lock(${LOCK_KEY})`, [], 'run', transaction);
-    const migrations = await orm.migrator.up({ transaction });
+    await connection.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`, [], 'run', transaction);
+    const migrations = await migrator.up({ transaction });
     await applyPrivileges((sql) => connection.execute(sql, [], 'all', transaction));
     return migrations.map(({ name }) => name);
   });
@@ -59,10 +62,7 @@ export async function pendingMigrations(orm: MikroORM): Promise<string[]> {
   const { path } = orm.config.get('migrations');
   if (path === undefined) throw new TypeError('the migrations have no directory');
   const files = await readdir(path);
-  const names = files
-    .filter((file) => /^Migration.*\.ts$/.test(file))
-    .map((file) => file.replace(/\.ts$/, ''))
-    .sort();
+  const names = files.flatMap((file) => /^(Migration\w+)\.[jt]s$/.exec(file)?.[1] ?? []).sort();
   const executed = await withDatabaseErrors(() => executedMigrations(orm));
   return names.filter((name) => !executed.has(name));
 }
