@@ -1,4 +1,4 @@
 import { fileURLToPath } from 'node:url';
 
-/** The directory that this program was checked out to. */
+/** The directory that holds this program: a checkout, or what was built of one. */
 export const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { createClient } from '@connectrpc/connect';
@@ -10,7 +8,6 @@ import { keyDigest } from '../runtime/callers/caller-key.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { withTestClient } from '../testing/database-admin.ts';
 import { startTestIdentity, type TestService } from '../testing/services.ts';
-import { CHECKOUT } from './checkout.ts';
 import { eventsCommand } from './commands/events.ts';
 import { keysCommand } from './commands/keys.ts';
 import { maintenanceCommand } from './commands/maintenance.ts';
@@ -214,28 +211,6 @@ test('a task that fails is told of with its reason', async () => {
   });
 });
 
-/** The commands of docs/cli.md that are marked to be run on identity. */
-function documented(): readonly string[][] {
-  const page = readFileSync(join(CHECKOUT, 'docs', 'cli.md'), 'utf8');
-  const blocks = page.matchAll(/<!-- readme-test: on identity -->\n```sh\n([\s\S]*?)```/g);
-  return [...blocks].flatMap(([, block = '']) =>
-    block
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.replace('node bin/optix.ts ', '').match(/"[^"]*"|\S+/g) ?? [])
-      .map((words) => words.map((word) => word.replaceAll('"', ''))),
-  );
-}
-
-test('the commands of docs/cli.md do what they say', async () => {
-  const commands = documented();
-  expect(commands.length).toBeGreaterThan(8);
-  for (const command of commands) {
-    const { status, stderr } = await optix(...command);
-    expect([command, status, stderr]).toEqual([command, 0, '']);
-  }
-});
-
 const EACH: string[][] = [
   ['sessions', 'list', '--user', '0192f0c1-3b5e-7a00-8000-000000000001'],
   ['sessions', 'revoke', '0192f0c1-3b5e-7a00-8000-000000000001'],
@@ -249,14 +224,6 @@ const EACH: string[][] = [
   ['maintenance', 'status'],
   ['maintenance', 'run', 'partitions'],
 ];
-
-test('each command says in one line that the service is stopped', async () => {
-  for (const command of EACH) {
-    const { status, stdout, stderr } = await run([...command, '--address', '127.0.0.1:1']);
-    expect([command, status, stdout]).toEqual([command, 1, '']);
-    expect(stderr).toMatch(/^optix: \[unavailable\] .*is the service running, and at 127\.0\.0\.1:1.*\n$/);
-  }
-});
 
 test('each command says in one line what the caller lacks, without its key', async () => {
   for (const command of EACH) {
@@ -287,13 +254,3 @@ test.each([
   expect([status, stdout]).toEqual([2, '']);
   expect(stderr).toContain(says);
 });
-
-test.each(EACH.map(([command = '', action = '']) => [command, action]))(
-  'optix %s %s --help shows examples',
-  async (command, action) => {
-    const { status, stdout } = await run([command, action, '--help']);
-    expect(status).toBe(0);
-    expect(stdout).toContain(`Usage: optix ${command} ${action}`);
-    expect(stdout).toContain(`\n  optix ${command} ${action}`);
-  },
-);

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createTestDatabase } from '../testing/database.ts';
 import { stackDirectory } from '../testing/stack-directory.ts';
 import { CHECKOUT } from './checkout.ts';
+import { COMMANDS } from './command-table.ts';
 
 function optix(args: string[], env: NodeJS.ProcessEnv = {}) {
   const { status, stdout, stderr } = spawnSync(
@@ -19,18 +19,62 @@ function optix(args: string[], env: NodeJS.ProcessEnv = {}) {
 }
 
 test.each([
-  { args: [], says: 'optix: which command?' },
-  { args: ['dance'], says: 'optix: there is no command "dance"' },
-  { args: ['toString'], says: 'optix: there is no command "toString"' },
-  { args: ['start', '--frech'], says: "optix: Unknown option '--frech'" },
-  { args: ['start', 'now'], says: "optix: Unexpected argument 'now'" },
-  { args: ['migrate', '--fresh'], says: "optix: Unknown option '--fresh'" },
-])('optix $args is refused with the usage on standard error', ({ args, says }) => {
+  { args: ['dance'], says: 'optix: there is no command "dance"; see optix help' },
+  { args: ['user'], says: 'optix: there is no command "user"; did you mean users? See optix help' },
+  { args: ['toString'], says: 'optix: there is no command "toString"; see optix help' },
+  { args: ['help', 'dance'], says: 'optix: there is no command "dance"; see optix help' },
+  {
+    args: ['start', '--frech'],
+    says: "optix: start: Unknown option '--frech' (did you mean --fresh?); see optix start --help",
+  },
+  { args: ['start', '--json'], says: "optix: start: Unknown option '--json'; see optix start --help" },
+  {
+    args: ['start', 'now'],
+    says: 'optix: start: "now" is one argument too many; see optix start --help',
+  },
+  { args: ['start', '--data-dir'], says: "optix: start: Option '--data-dir <value>' argument missing" },
+  { args: ['migrate', '--fresh'], says: "optix: migrate: Unknown option '--fresh'" },
+  {
+    args: ['\x1b[2J'],
+    says: 'optix: there is no command "\\u{1b}[2J"; see optix help',
+  },
+])('optix $args is refused in one line on standard error', ({ args, says }) => {
   const { status, stdout, stderr } = optix(args);
-  expect(status).toBe(2);
-  expect(stdout).toBe('');
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^[^\n]+\n$/);
   expect(stderr).toContain(says);
-  expect(stderr).toContain('Usage: optix <command>');
+});
+
+test('optix alone is refused with the usage', () => {
+  const { status, stdout, stderr } = optix([]);
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^optix: which command\?\n\nUsage: optix <command>/);
+});
+
+test('optix --version tells the release', () => {
+  const { version } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'));
+  expect(optix(['--version'])).toEqual({ status: 0, stdout: `optix ${version}\n`, stderr: '' });
+});
+
+test('optix help tells what a command or an action takes', () => {
+  expect(optix(['help', 'users']).stdout).toMatch(/^Usage: optix users <action>/);
+  expect(optix(['help', 'users', 'suspend']).stdout).toBe(optix(['users', 'suspend', '--help']).stdout);
+});
+
+test('every command is a line of the usage', () => {
+  const { stdout } = optix(['help']);
+  for (const name of Object.keys(COMMANDS)) expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(125);
+});
+
+test('what can not be written is told', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, [join(CHECKOUT, 'bin', 'optix.ts'), 'help'], {
+    encoding: 'utf8',
+    stdio: ['ignore', full, 'pipe'],
+  });
+  closeSync(full);
+  expect([status, stderr]).toEqual([1, "optix: can't write: ENOSPC\n"]);
 });
 
 test.each([['help'], ['--help'], ['-h']])('optix %s shows the usage', (flag) => {
@@ -39,27 +83,6 @@ test.each([['help'], ['--help'], ['-h']])('optix %s shows the usage', (flag) => 
     stdout: expect.stringContaining('Usage: optix'),
     stderr: '',
   });
-});
-
-test('migrate brings a database up to date, once', async () => {
-  await using database = await createTestDatabase({ migrated: false });
-  const first = optix(['migrate'], { DATABASE_URL: database.url });
-  expect(first).toMatchObject({
-    status: 0,
-    stdout: expect.stringMatching(/^applied Migration\d+/),
-    stderr: '',
-  });
-  expect(optix(['migrate'], { DATABASE_URL: database.url }).stdout).toBe('the database is up to date\n');
-});
-
-test.each([
-  { env: {}, says: /^optix: DATABASE_URL must be set/ },
-  { env: { DATABASE_URL: 'postgres://nobody:hush@127.0.0.1:1/x' }, says: /^optix: / },
-])('migrate without a database is one line of error, without secrets', ({ env, says }) => {
-  const { status, stderr } = optix(['migrate'], env);
-  expect(status).toBe(1);
-  expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(says)]);
-  expect(stderr).not.toContain('hush');
 });
 
 test('start refuses the embedded stores in production', () => {

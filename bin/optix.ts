@@ -1,55 +1,59 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from './checkout.ts';
-import { USAGE, UsageError } from './usage.ts';
-
-type Command = (args: string[]) => Promise<number>;
-
-/** Loaded when asked for: help and mistakes are answered at once. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  start: async () => (await import('./commands/start.ts')).startCommand,
-  users: async () => (await import('./commands/users.ts')).usersCommand,
-  sessions: async () => (await import('./commands/sessions.ts')).sessionsCommand,
-  keys: async () => (await import('./commands/keys.ts')).keysCommand,
-  events: async () => (await import('./commands/events.ts')).eventsCommand,
-  maintenance: async () => (await import('./commands/maintenance.ts')).maintenanceCommand,
-  callers: async () => (await import('./commands/callers.ts')).callersCommand,
-  migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
-  simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
-  check: async () => (await import('./commands/check.ts')).checkCommand,
-  peek: async () => (await import('./commands/peek.ts')).peekCommand,
-  rules: async () => (await import('./commands/rules.ts')).rulesCommand,
-  top: async () => (await import('./commands/top.ts')).topCommand,
-  tail: async () => (await import('./commands/tail.ts')).tailCommand,
-  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
-  completion: async () => (await import('./commands/completion.ts')).completionCommand,
-};
+import { COMMANDS, commandList } from './command-table.ts';
+import { HOME_DIRECTORY } from './home-directory.ts';
+import { EXIT } from './output/exit-code.ts';
+import { nearestName } from './output/nearest-name.ts';
+import { printableLines } from './output/printable.ts';
+import { UsageError, usageText } from './usage.ts';
 
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === 'help' || name === '--help' || name === '-h') {
-    console.log(USAGE);
-    return 0;
+  if (name === '--version') {
+    const { version } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'));
+    console.log(`optix ${version}`);
+    return EXIT.DONE;
   }
-  if (name === undefined) throw new UsageError('which command?');
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!load) throw new UsageError(`there is no command "${name}"`);
-  const envFile = join(CHECKOUT, '.env');
+  if (name === '--help' || name === '-h') return await help([]);
+  if (name === 'help') return await help(args);
+  if (name === undefined) throw new UsageError(`which command?\n\n${usageText(commandList())}`);
+  return await run(name, args);
+}
+
+async function help([name, ...args]: string[]): Promise<number> {
+  if (name !== undefined && !name.startsWith('-')) return await run(name, [...args, '--help']);
+  console.log(usageText(commandList()));
+  return EXIT.DONE;
+}
+
+async function run(name: string, args: string[]): Promise<number> {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    const nearest = nearestName(name, [...Object.keys(COMMANDS), 'help']);
+    const meant = nearest === undefined ? 'see optix help' : `did you mean ${nearest}? See optix help`;
+    throw new UsageError(`there is no command "${name}"; ${meant}`);
+  }
+  const envFile = join(HOME_DIRECTORY, '.env');
   // What the environment already has wins over the file.
   if (existsSync(envFile)) process.loadEnvFile(envFile);
-  const command = await load();
-  return command(args);
+  return await (await command.load())(args);
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // Nobody reads on, as in `optix users list | head -1`: no mistake, and what was begun is still done.
+    if (code === 'EPIPE') return;
+    console.error(`optix: can't write: ${code}`);
+    process.exit(EXIT.FAILURE);
+  });
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`optix: ${error.message}\n\n${USAGE}`);
-    process.exitCode = 2;
-  } else {
-    const debug = /^(1|true|yes|on)$/i.test(process.env['DEBUG'] ?? '');
-    console.error(debug ? error : `optix: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
+  const debug = /^(1|true|yes|on)$/i.test(process.env['DEBUG'] ?? '');
+  const text = error instanceof Error ? error.message : String(error);
+  console.error(debug ? error : `optix: ${printableLines(text)}`);
+  process.exitCode = error instanceof UsageError ? EXIT.USAGE : EXIT.FAILURE;
 }

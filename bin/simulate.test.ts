@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blocksOf } from '../e2e/readme/blocks.ts';
 import { CHECKOUT } from './checkout.ts';
-import { openProgress } from './commands/simulate/progress.ts';
 import { simulateCommand } from './commands/simulate.ts';
+import { openProgress } from './output/progress.ts';
 import { UsageError } from './usage.ts';
 
 let directory: string;
@@ -95,8 +95,8 @@ describe('optix simulate', () => {
   });
 
   it.each([
-    [[], 'which log?'],
-    [['a', 'b'], 'one log at a time'],
+    [[], '<log> must be given'],
+    [['a', 'b'], '"b" is one argument too many'],
     [['a', '--speed', '2'], "Unknown option '--speed'"],
     [['a', '--by', 'cookie'], '--by cookie is not ip, user or header:NAME'],
     [['a', '--format', 'w3c'], '--format w3c is none of common, combined and json'],
@@ -164,7 +164,7 @@ describe('optix simulate', () => {
     expect(simulate([])).toMatchObject({
       status: 2,
       stdout: '',
-      stderr: expect.stringContaining('which log?'),
+      stderr: expect.stringContaining('<log> must be given'),
     });
     expect(simulate([directory])).toEqual({
       status: 1,

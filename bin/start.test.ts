@@ -8,6 +8,7 @@ import { isPortFree } from '../stack/ports.ts';
 import { isAlive } from '../stack/process-table.ts';
 import { stackDirectory } from '../testing/stack-directory.ts';
 import { CHECKOUT } from './checkout.ts';
+import { runOptix } from './testing-optix.ts';
 
 /** The stack itself gives up on a service after 30 seconds. */
 const PRINTED_MS = 45_000;
@@ -93,6 +94,15 @@ test('starts everything, refuses a second start, and stops everything at Ctrl-C'
   const pids = partPids();
   expect(pids).toHaveLength(4);
   expect(stack.output()).not.toMatch(/postgres:\/\//);
+  const settings = await runOptix(['env', '--data-dir', dataDir, '--json']);
+  expect(settings).toMatchObject({ status: 0, stderr: '' });
+  const { DATABASE_URL } = JSON.parse(settings.stdout);
+  expect((await runOptix(['env', '--data-dir', dataDir])).stdout).toContain(
+    `\nexport DATABASE_URL='${DATABASE_URL}'\n`,
+  );
+  expect(await runOptix(['migrate'], { DATABASE_URL })).toMatchObject({
+    stdout: 'the database is up to date\n',
+  });
 
   const second = start('--fresh');
   await expect(second.exited).resolves.toBe(1);
@@ -108,6 +118,7 @@ test('starts everything, refuses a second start, and stops everything at Ctrl-C'
   await expect(stack.exited).resolves.toBe(0);
   expect(stack.output()).toMatch(/stopped\n$/);
   expect(pids.filter(isAlive)).toEqual([]);
+  expect(await runOptix(['env', '--data-dir', dataDir])).toMatchObject({ status: 1, stdout: '' });
 });
 
 test('after kill -9 the next start ends what was left, and goes on with the data', async () => {

@@ -22,9 +22,14 @@ export function startOptix(
 }
 
 /** Runs the command line to its end. */
-export async function runOptix(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+export async function runOptix(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input = '',
+): Promise<Ended> {
   const child = startOptix(args, env);
-  child.stdin.end();
+  // It may end before it has read all of it.
+  child.stdin.on('error', () => undefined).end(input);
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
   return { status, stdout, stderr };

@@ -8,10 +8,15 @@ export interface Printed {
   readonly stderr: string;
 }
 
-/** Runs a command in this process, and catches what it prints by the console, and throws. */
+/** Runs a command in this process, and catches what it prints, and throws. */
 export async function printedBy(command: () => Promise<number>): Promise<Printed> {
   const output = vi.spyOn(console, 'log').mockReturnValue();
   const errors = vi.spyOn(console, 'error').mockReturnValue();
+  let written = '';
+  const writing = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    written += text;
+    return true;
+  });
   let status: number | undefined;
   let error: Error | undefined;
   try {
@@ -20,8 +25,9 @@ export async function printedBy(command: () => Promise<number>): Promise<Printed
     error = thrown as Error;
   }
   const textOf = (spy: typeof output) => spy.mock.calls.map(([line]) => `${line}\n`).join('');
-  const printed = { status, error, stdout: textOf(output), stderr: textOf(errors) };
+  const printed = { status, error, stdout: textOf(output) + written, stderr: textOf(errors) };
   output.mockRestore();
   errors.mockRestore();
+  writing.mockRestore();
   return printed;
 }

@@ -30,12 +30,14 @@ describe('docs/configuration.md', () => {
   it('has each setting once, under its name', () => {
     const names = settingGroups().flatMap(({ variables }) => variables.map(({ env }) => env));
     const sections = headings(text).filter((heading) => /^[A-Z\d_]+$/.test(heading));
-    expect(sections.toSorted()).toEqual([...names, 'OPTIX_API_KEY'].toSorted());
+    expect(sections.toSorted()).toEqual(
+      [...names, ...['OPTIX_API_KEY', 'OPTIX_IDENTITY_ADDRESS', 'OPTIX_RATELIMIT_ADDRESS']].toSorted(),
+    );
   });
 
   it('tells type, range and default', () => {
     expect(factsOf('DATABASE_POOL_SIZE')).toEqual(['whole number, 1 to 1,000', '`20`', 'no', 'identity']);
-    expect(factsOf('ADMIN_RPCS')).toEqual(['`on` or `off`', '`on`', 'no', 'identity, ratelimit']);
+    expect(factsOf('ADMIN_RPCS')).toEqual(['`on`, `off`', '`on`', 'no', 'identity, ratelimit']);
     expect(factsOf('TLS_MIN_VERSION')?.[0]).toBe('`1.2`, `1.3`');
     expect(factsOf('RATELIMIT_TLS_KEY_FILE')?.[0]).toBe('path of a file (PEM)');
     expect(factsOf('TRUSTED_DEVICE_ROLES')?.slice(0, 2)).toEqual([

@@ -34,17 +34,27 @@ const READ_BY: Readonly<Record<SettingGroup['title'], string>> = {
 const COMMAND_LINE = 'Command line';
 
 /** What only the command line reads. */
-const commandLine: Variable = {
-  env: 'OPTIX_API_KEY',
-  doc: 'The API key that `optix` calls the services with. Needed where callers are authenticated, unless a client certificate (`--cert`) says who calls.',
-  fallback: undefined,
-  secret: true,
-};
+const commandLine: readonly Variable[] = [
+  ...['identity', 'ratelimit'].map((service) => ({
+    env: `OPTIX_${service.toUpperCase()}_ADDRESS`,
+    doc: `Where commands look for ${service}'s gRPC API, unless \`--address\` says: host and port.`,
+    fallback: service === 'identity' ? '127.0.0.1:50051' : '127.0.0.1:50052',
+    secret: false,
+  })),
+  {
+    env: 'OPTIX_API_KEY',
+    doc: 'The API key that `optix` calls the services with. Needed where callers are authenticated, unless a client certificate (`--cert`) says who calls.',
+    fallback: undefined,
+    secret: true,
+  },
+];
 
 /** The text of docs/configuration.md: each setting, what it means, takes and defaults to, and when it is required. */
 export function settingsReference(): string {
   const groups = settingGroups();
-  const known = new Set([commandLine, ...groups.flatMap(({ variables }) => variables)].map(({ env }) => env));
+  const known = new Set(
+    [...commandLine, ...groups.flatMap(({ variables }) => variables)].map(({ env }) => env),
+  );
   const required = requiredSettings();
   const sections = groups.flatMap(({ title, variables }) => [
     `## ${title}`,
@@ -54,8 +64,8 @@ export function settingsReference(): string {
   const contents = [...groups.map(({ title }) => title), COMMAND_LINE].map(
     (title) => `[${title}](#${anchorOf(title)})`,
   );
-  const last = section(commandLine, '`optix`', required, known);
-  return page([HEADER, contents.join(' · '), ...sections, `## ${COMMAND_LINE}`, last]);
+  const last = commandLine.map((variable) => section(variable, '`optix`', required, known));
+  return page([HEADER, contents.join(' · '), ...sections, `## ${COMMAND_LINE}`, ...last]);
 }
 
 function section(

@@ -27,12 +27,12 @@ export interface DataDirectory {
 }
 
 /**
- * The default data directory of a checkout: `.optix` in it. Root has it under /var/lib, because PostgreSQL then runs
- * as another user, who can't enter a checkout in root's home.
+ * The default data directory of a checkout, or of the directory that the installed package is used in: `.optix` in it. Root
+ * has it under /var/lib, because PostgreSQL then runs as another user, who can't enter a directory in root's home.
  */
-export function defaultDataDirectory(checkout: string): string {
-  if (process.getuid?.() !== 0) return join(checkout, '.optix');
-  const hash = createHash('sha256').update(resolve(checkout)).digest('hex').slice(0, 8);
+export function defaultDataDirectory(home: string): string {
+  if (process.getuid?.() !== 0) return join(home, '.optix');
+  const hash = createHash('sha256').update(resolve(home)).digest('hex').slice(0, 8);
   return join('/var/lib/optix', hash);
 }
 

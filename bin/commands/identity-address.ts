@@ -1,5 +1,7 @@
+import { ADDRESSES } from './service-address.ts';
+
 /** Where identity's gRPC API is unless `--address` says. */
-export const IDENTITY_ADDRESS = '127.0.0.1:50051';
+export const IDENTITY_ADDRESS = ADDRESSES.identity;
 
 /** The end of the help of each command that calls identity. */
 export const IDENTITY_FLAGS_HELP = `  --address H:P         where identity's gRPC API is (${IDENTITY_ADDRESS})

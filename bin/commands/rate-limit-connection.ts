@@ -2,11 +2,10 @@ import type { Client } from '@connectrpc/connect';
 import { RateLimitAdminService } from '../../gen/optix/ratelimit/v1/rate_limit_admin_service_pb.ts';
 import { RateLimitService } from '../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { type ConnectionFlags, callService } from './call-service.ts';
-
-const ADDRESS = '127.0.0.1:50052';
+import { ADDRESSES } from './service-address.ts';
 
 /** What the help of each command that calls ratelimit ends with. */
-export const RATE_LIMIT_CONNECTION_HELP = `  --address H:P       where ratelimit's gRPC API is (${ADDRESS})
+export const RATE_LIMIT_CONNECTION_HELP = `  --address H:P       where ratelimit's gRPC API is (${ADDRESSES.ratelimit})
   --tls, --ca FILE    speak TLS; trust these certificates only
   --cert FILE         show this certificate
   --cert-key FILE     its private key
@@ -18,7 +17,7 @@ export async function withLimiter<T>(
   flags: ConnectionFlags,
   use: (limiter: Client<typeof RateLimitService>) => Promise<T>,
 ): Promise<T> {
-  return await callService(RateLimitService, ADDRESS, flags, use);
+  return await callService(RateLimitService, ADDRESSES.ratelimit, flags, use);
 }
 
 /** Steers the limiter. Fails as callService does. */
@@ -26,5 +25,5 @@ export async function withLimiterAdmin<T>(
   flags: ConnectionFlags,
   use: (admin: Client<typeof RateLimitAdminService>) => Promise<T>,
 ): Promise<T> {
-  return await callService(RateLimitAdminService, ADDRESS, flags, use);
+  return await callService(RateLimitAdminService, ADDRESSES.ratelimit, flags, use);
 }

@@ -14,16 +14,15 @@ import { reportText } from '../../services/ratelimit/simulate/report-text.ts';
 import { simulate } from '../../services/ratelimit/simulate/simulate.ts';
 import type { SimulationReport } from '../../services/ratelimit/simulate/simulation-report.ts';
 import { loadRuleFile, parseRuleFile } from '../../services/ratelimit/storage/rule-file.ts';
-import { readSimulateFlags, SIMULATE_HELP } from './simulate/flags.ts';
-import { openProgress } from './simulate/progress.ts';
+import { EXIT } from '../output/exit-code.ts';
+import { printableJson, printableLines } from '../output/printable.ts';
+import { openProgress } from '../output/progress.ts';
+import { readSimulateFlags } from './simulate/flags.ts';
 
 /** `optix simulate`: tries rules on an access log. */
 export async function simulateCommand(args: string[]): Promise<number> {
   const flags = readSimulateFlags(args);
-  if (flags === undefined) {
-    console.log(SIMULATE_HELP);
-    return 0;
-  }
+  if (flags === undefined) return EXIT.DONE;
   const rules = await readRules(flags.rules);
   const endpointOf = flags.map === undefined ? () => flags.endpoint : await readMap(flags.map);
   const log = await openLog(flags.log);
@@ -34,8 +33,10 @@ export async function simulateCommand(args: string[]): Promise<number> {
   const name = flags.log === '-' ? 'standard input' : basename(flags.log);
   refuseUnread(report, name);
   if (flags.svg !== undefined) await writeFile(flags.svg, plotSvg(report, name));
-  console.log(flags.json ? JSON.stringify(report, null, 2) : reportText(report, name));
-  return 0;
+  console.log(
+    flags.json ? printableJson(JSON.stringify(report, null, 2)) : printableLines(reportText(report, name)),
+  );
+  return EXIT.DONE;
 }
 
 async function readRules(path: string | undefined): Promise<RuleSet> {

@@ -4,36 +4,60 @@ import {
   defaultDataDirectory,
   openDataDirectory,
 } from '../../stack/data-directory.ts';
+import { writeEnvironment } from '../../stack/environment-file.ts';
 import { withLog } from '../../stack/log-file.ts';
 import { endOrphans } from '../../stack/orphans.ts';
 import { acquireRunLock } from '../../stack/run-lock.ts';
 import type { ServiceProcess } from '../../stack/service-process.ts';
-import { startIdentityService, startRateLimitService } from '../../stack/services.ts';
+import { stackVariables, startIdentityService, startRateLimitService } from '../../stack/services.ts';
 import { readStackSettings, requireFreePorts, type StackSettings } from '../../stack/stack-settings.ts';
 import { type OpenStore, openDatabase, openRedis } from '../../stack/stores.ts';
-import { CHECKOUT } from '../checkout.ts';
 import { firstCalls } from '../first-calls.ts';
+import { HOME_DIRECTORY } from '../home-directory.ts';
 import { type Interruption, watchInterruption } from '../interruption.ts';
-import { parseFlags } from '../usage.ts';
+import { EXIT } from '../output/exit-code.ts';
+import { readArguments } from '../output/read-arguments.ts';
+import { requireServicesNode } from '../services-node.ts';
 
+const HELP = `Usage: optix start [options]
+
+Runs PostgreSQL, Redis and both services on this machine until Ctrl-C, and brings the database up to date. DATABASE_URL and
+REDIS_URL name stores to use instead of those it would run; without a redis-server on the PATH it goes on without Redis. Its
+other settings are those of the services (docs/configuration.md): IDENTITY_GRPC_PORT (50051), IDENTITY_HTTP_PORT
+(8081), RATELIMIT_GRPC_PORT (50052), RATELIMIT_HTTP_PORT (8082), BIND_ADDRESS (127.0.0.1) and so on.
+
+  --fresh             delete the data of former runs first
+  --data-dir DIR      where data and logs are kept (OPTIX_DATA_DIR; else .optix in the checkout or, of
+                      the package, in the current directory; for root under /var/lib)
+
+Ends with 0 after Ctrl-C, with 1 where a part could not be started or ended by itself; a second Ctrl-C ends all at once.
+
+  optix start
+  optix start --fresh --data-dir /tmp/optix
+  IDENTITY_GRPC_PORT=6051 RATELIMIT_GRPC_PORT=6052 optix start`;
+
+const OPTIONS = { fresh: { type: 'boolean' }, 'data-dir': { type: 'string' } } as const;
 const HEALTHY_MS = 30_000;
 
 const say = (line: string) => console.log(line);
 
 /** `optix start`: runs the stores and both services on this machine until it is interrupted. */
 export async function startCommand(args: string[]): Promise<number> {
-  const flags = parseFlags(args, { fresh: { type: 'boolean' }, 'data-dir': { type: 'string' } });
+  const read = readArguments({ name: 'start', help: HELP, options: OPTIONS, json: false }, args);
+  if (read === undefined) return EXIT.DONE;
+  const { values: flags } = read;
+  requireServicesNode();
   const settings = readStackSettings(process.env);
   const killers: (() => void)[] = [];
   const interruption = watchInterruption(() => {
     for (const kill of killers) kill();
-    process.exit(1);
+    process.exit(EXIT.FAILURE);
   });
   // Whoever reads the output may go away before this ends: that is no reason to leave the rest running.
   process.stdout.on('error', () => undefined);
 
   const data = openDataDirectory(
-    flags['data-dir'] || process.env['OPTIX_DATA_DIR'] || defaultDataDirectory(CHECKOUT),
+    flags['data-dir'] || process.env['OPTIX_DATA_DIR'] || defaultDataDirectory(HOME_DIRECTORY),
   );
   using _lock = acquireRunLock(data, portsOf(settings));
   const orphans = await endOrphans(data);
@@ -70,7 +94,8 @@ async function run(
     say(applied.length > 0 ? `database: applied ${applied.join(', ')}` : 'database: up to date');
     goOn();
 
-    const context = { checkout: CHECKOUT, data, settings, database, redis, env: process.env, say };
+    const context = { directory: HOME_DIRECTORY, data, settings, database, redis, env: process.env, say };
+    parts.use(writeEnvironment(data, stackVariables(context)));
     const services = [startRateLimitService, startIdentityService].map((start) => {
       const service = parts.use(start(context));
       killers.push(() => service.kill('SIGKILL'));
@@ -92,7 +117,7 @@ async function run(
     if (!interruption.signal.aborted) throw error;
     say('interrupted, stopping ...');
   }
-  return 0;
+  return EXIT.DONE;
 }
 
 /** Rejects when a part that everything depends on ends by itself. Never fulfils. */

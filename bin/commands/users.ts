@@ -1,149 +1,62 @@
-import type { Client } from '@connectrpc/connect';
-import { IdentityService } from '../../gen/optix/identity/v1/identity_service_pb.ts';
-import { type User, UserStatus } from '../../gen/optix/identity/v1/user_pb.ts';
-import { parseFlags, UsageError } from '../usage.ts';
-import { CONNECTION_FLAGS, type ConnectionFlags, callService } from './call-service.ts';
+import { type Action, chooseAction } from './choose-action.ts';
+import { createUser } from './users/create.ts';
+import { deleteUser } from './users/delete.ts';
+import { exportUsers } from './users/export.ts';
+import { getUser } from './users/get.ts';
+import { importUsers } from './users/import.ts';
+import { listUsers } from './users/list.ts';
+import { purgeUser } from './users/purge.ts';
+import { reactivateUser } from './users/reactivate.ts';
+import { resetSecondFactors } from './users/reset-factors.ts';
+import { updateUserRoles } from './users/roles.ts';
+import { suspendUser } from './users/suspend.ts';
+import { undeleteUser } from './users/undelete.ts';
+import { unlockUser } from './users/unlock.ts';
+import { updateUser } from './users/update.ts';
+import { sendEmailVerification } from './users/verify-email.ts';
 
-type Users = Client<typeof IdentityService>;
+const HELP = `Usage: optix users <action> [options]
 
-const TEXT = { type: 'string' } as const;
-const CHANGE = { ...CONNECTION_FLAGS, id: TEXT, actor: TEXT, reason: TEXT } as const;
-const STATUSES: ReadonlyMap<string, UserStatus> = new Map([
-  ['active', UserStatus.ACTIVE],
-  ['inactive', UserStatus.INACTIVE],
-  ['suspended', UserStatus.SUSPENDED],
-  ['deleted', UserStatus.DELETED],
-]);
-/** Users a call: a page is shown as soon as it is there. */
-const PAGE_SIZE = 200;
+  list                  show users
+  get <user>            show one
+  create                add one
+  update <user>         change name, phone number or address
+  roles <user>          replace roles
+  suspend <user>        shut one out
+  reactivate <user>     let one in again
+  unlock <user>         end a lockout
+  reset-factors <user>  remove the second factors of somebody who lost them
+  verify-email <user>   mail the token for the address once more
+  delete <user>         delete one softly
+  undelete <id>         restore a deleted one
+  purge <id>            erase a deleted one for good
+  import <file>         add those of another system, with their password hashes
+  export                stream all, as JSON lines
 
-const ACTIONS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
-  list,
-  get,
-  create,
-  suspend: async (args) => await change('suspend', args, (users, said) => users.suspendUser(said)),
-  reactivate: async (args) => await change('reactivate', args, (users, said) => users.reactivateUser(said)),
-  unlock: async (args) => await change('unlock', args, (users, said) => users.unlockUser(said)),
-  roles: updateRoles,
+Each action has a --help of its own.
+
+  optix users list --prefix ada
+  optix users suspend ada@example.com --actor ops --reason "a stolen laptop"`;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: listUsers,
+  get: getUser,
+  create: createUser,
+  update: updateUser,
+  roles: updateUserRoles,
+  suspend: suspendUser,
+  reactivate: reactivateUser,
+  unlock: unlockUser,
+  'reset-factors': resetSecondFactors,
+  'verify-email': sendEmailVerification,
+  delete: deleteUser,
+  undelete: undeleteUser,
+  purge: purgeUser,
+  import: importUsers,
+  export: exportUsers,
 };
 
 /** `optix users`: looks at and changes the users of a running identity. */
-export async function usersCommand([name, ...args]: string[]): Promise<number> {
-  const choices = Object.keys(ACTIONS).join(', ');
-  if (name === undefined) throw new UsageError(`users: what? One of ${choices}`);
-  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-  if (action === undefined) throw new UsageError(`users: "${name}" is none of ${choices}`);
-  await action(args);
-  return 0;
-}
-
-async function list(args: string[]): Promise<void> {
-  const flags = parseFlags(args, {
-    ...CONNECTION_FLAGS,
-    prefix: TEXT,
-    status: TEXT,
-    roles: TEXT,
-    'order-by': TEXT,
-    deleted: { type: 'boolean' },
-  });
-  const request = {
-    pageSize: PAGE_SIZE,
-    orderBy: flags['order-by'] ?? '',
-    showDeleted: flags.deleted ?? false,
-    filter: {
-      prefix: flags.prefix ?? '',
-      roles: words(flags.roles),
-      statuses: words(flags.status).map(statusOf),
-    },
-  };
-  await withUsers(flags, async (users) => {
-    let pageToken = '';
-    do {
-      const page = await users.listUsers({ ...request, pageToken });
-      for (const user of page.users) console.log(userLine(user));
-      pageToken = page.nextPageToken;
-    } while (pageToken !== '');
-  });
-}
-
-async function get(args: string[]): Promise<void> {
-  const flags = parseFlags(args, { ...CONNECTION_FLAGS, id: TEXT, email: TEXT });
-  const { id = '', email = '' } = flags;
-  if ((id === '') === (email === '')) throw new UsageError('users get: --id or --email must be given');
-  show((await withUsers(flags, (users) => users.getUser({ id, email, showDeleted: id !== '' }))).user);
-}
-
-async function create(args: string[]): Promise<void> {
-  const flags = parseFlags(args, {
-    ...CONNECTION_FLAGS,
-    email: TEXT,
-    'first-name': TEXT,
-    'last-name': TEXT,
-    phone: TEXT,
-    roles: TEXT,
-    actor: TEXT,
-  });
-  const { email, phone = '', actor = '' } = flags;
-  if (email === undefined) throw new UsageError('users create: --email must be given');
-  const request = {
-    email,
-    phone,
-    actor,
-    firstName: flags['first-name'] ?? '',
-    lastName: flags['last-name'] ?? '',
-    roles: words(flags.roles),
-  };
-  show((await withUsers(flags, (users) => users.createUser(request))).user);
-}
-
-async function updateRoles(args: string[]): Promise<void> {
-  const flags = parseFlags(args, { ...CHANGE, roles: TEXT });
-  const { id, actor = '', reason = '' } = flags;
-  if (id === undefined || flags.roles === undefined) {
-    throw new UsageError('users roles: --id and --roles must be given');
-  }
-  const request = { id, actor, reason, roles: words(flags.roles) };
-  show((await withUsers(flags, (users) => users.updateUserRoles(request))).user);
-}
-
-async function change(
-  name: string,
-  args: string[],
-  ask: (
-    users: Users,
-    said: { readonly id: string; readonly actor: string; readonly reason: string },
-  ) => Promise<{ readonly user?: User | undefined }>,
-): Promise<void> {
-  const flags = parseFlags(args, CHANGE);
-  const { id, actor = '', reason = '' } = flags;
-  if (id === undefined) throw new UsageError(`users ${name}: --id must be given`);
-  show((await withUsers(flags, (users) => ask(users, { id, actor, reason }))).user);
-}
-
-/** @throws Error with the service's refusal, as one line */
-async function withUsers<T>(flags: ConnectionFlags, use: (users: Users) => Promise<T>): Promise<T> {
-  return await callService(IdentityService, '127.0.0.1:50051', flags, use);
-}
-
-function words(text: string | undefined): string[] {
-  return (text ?? '').split(',').filter((word) => word !== '');
-}
-
-function statusOf(text: string): UserStatus {
-  const status = STATUSES.get(text);
-  if (status === undefined) throw new UsageError(`users list: there is no status "${text}"`);
-  return status;
-}
-
-function show(user: User | undefined): void {
-  if (user !== undefined) console.log(userLine(user));
-}
-
-/** One line for one user, its fields between tabs. */
-function userLine(user: User): string {
-  const { id, email, roles, firstName, lastName } = user;
-  const status = STATUSES.entries().find(([, value]) => value === user.status)?.[0] ?? '';
-  const name = `${firstName} ${lastName}`.trim();
-  const lock = user.lockExpireTime === undefined ? '' : 'locked';
-  return [id, email, status, roles.join(','), name, lock].join('\t');
+export async function usersCommand(args: string[]): Promise<number> {
+  return await chooseAction('users', HELP, ACTIONS, args);
 }

@@ -1,4 +1,5 @@
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from '@bufbuild/protobuf';
+import { printableJson } from './printable.ts';
 
 /**
  * A message of the contracts as scripts get it: protobuf's JSON, so that docs/api says what each field means. Fields
@@ -10,10 +11,10 @@ export function messageJson<D extends DescMessage>(schema: D, message: MessageSh
 
 /** Prints one JSON document, indented. */
 export function printJson(value: JsonValue): void {
-  console.log(JSON.stringify(value, undefined, 2));
+  console.log(printableJson(JSON.stringify(value, undefined, 2)));
 }
 
 /** Prints one JSON document on a line of its own, for what has no end. */
 export function printJsonLine(value: JsonValue): void {
-  console.log(JSON.stringify(value));
+  console.log(printableJson(JSON.stringify(value)));
 }

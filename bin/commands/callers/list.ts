@@ -1,17 +1,40 @@
-import { parseFlags } from '../../usage.ts';
-import { CONNECTION_FLAGS, withCallerService } from './connect.ts';
-import { keyLine } from './show.ts';
+import { create } from '@bufbuild/protobuf';
+import {
+  type CallerKey,
+  ListCallerKeysResponseSchema,
+} from '../../../gen/optix/callers/v1/caller_service_pb.ts';
+import { EXIT } from '../../output/exit-code.ts';
+import { messageJson, printJson } from '../../output/message-json.ts';
+import { readArguments } from '../../output/read-arguments.ts';
+import { CALLERS_HELP, CONNECTION_FLAGS, withCallerService } from './connect.ts';
+import { keyTable } from './key-table.ts';
 
-/** `optix callers list`: a line for each key. */
+const HELP = `Usage: optix callers list --service <name> [options]
+
+Shows the API keys that were made while the service ran, also those that ended in the last 30 days. Those of its settings
+and of CALLERS_FILE are no part of them.
+
+${CALLERS_HELP}
+
+  optix callers list --service ratelimit
+  optix callers list --service identity --json | jq '.callerKeys[] | select(.lastUseTime == null)'`;
+
+/** `optix callers list`: the keys. */
 export async function listCallerKeysCommand(args: string[]): Promise<number> {
-  const flags = parseFlags(args, CONNECTION_FLAGS);
-  await withCallerService(flags, async (client) => {
+  const read = readArguments({ name: 'callers list', help: HELP, options: CONNECTION_FLAGS }, args);
+  if (read === undefined) return EXIT.DONE;
+  const { json, ...connection } = read.values;
+  const callerKeys: CallerKey[] = [];
+  await withCallerService(connection, async (client) => {
     let pageToken = '';
     do {
-      const { callerKeys, nextPageToken } = await client.listCallerKeys({ pageToken });
-      for (const key of callerKeys) console.log(keyLine(key));
-      pageToken = nextPageToken;
+      const page = await client.listCallerKeys({ pageToken });
+      callerKeys.push(...page.callerKeys);
+      pageToken = page.nextPageToken;
     } while (pageToken !== '');
   });
-  return 0;
+  const all = create(ListCallerKeysResponseSchema, { callerKeys });
+  if (json) printJson(messageJson(ListCallerKeysResponseSchema, all));
+  else console.log(callerKeys.length === 0 ? 'no keys' : keyTable(callerKeys));
+  return EXIT.DONE;
 }

@@ -1,36 +1,37 @@
-import { COMMAND_WORDS } from './command-words.ts';
+import type { CommandNode } from './command-tree.ts';
 
-/** A completion script for each shell. After a flag that takes a value, shells offer files. */
-export const SCRIPTS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
+type Tree = readonly CommandNode[];
 
-const commands = Object.keys(COMMAND_WORDS).join(' ');
+/** A completion script for each shell. Behind a flag that takes a value, and for names of files, shells offer files. */
+export const SCRIPTS: Readonly<Record<string, (tree: Tree) => string>> = { bash, zsh, fish };
 
-/** `users` and `users list`, each with what may follow it. */
-function cases(): readonly (readonly [path: string, words: string])[] {
-  return Object.entries(COMMAND_WORDS).flatMap(([command, { flags, actions }]) => [
-    [command, [...Object.keys(actions), ...flags].join(' ')] as const,
-    ...Object.entries(actions).map(([action, words]) => [`${command} ${action}`, words.join(' ')] as const),
-  ]);
+function wordsOf({ actions, flags }: CommandNode): string {
+  return [...actions, ...flags.map(({ name }) => `--${name}`)].join(' ');
 }
 
 /** The branches of bash and zsh, which write `case` alike. */
-function branches(): string {
-  return cases()
-    .map(([path, words]) => `    '${path}') words='${words}' ;;`)
-    .join('\n');
+function branches(tree: Tree): string {
+  return tree.map((node) => `    '${node.path}') offered='${wordsOf(node)}' ;;`).join('\n');
 }
 
-function bash(): string {
+/** Flags after which the next word is a value, as a pattern of bash and zsh. */
+function valueFlags(tree: Tree): string {
+  const names = tree.flatMap(({ flags }) => flags.filter(({ takesValue }) => takesValue));
+  return [...new Set(names.map(({ name }) => `--${name}`))].join('|');
+}
+
+function bash(tree: Tree): string {
   return `# optix completion bash > /etc/bash_completion.d/optix
 _optix_words() {
   case "$1" in
-    '') words='${commands}' ;;
-${branches()}
+${branches(tree)}
     *) return 1 ;;
   esac
 }
 _optix() {
-  local path='' word words='' typed="\${COMP_WORDS[COMP_CWORD]}"
+  local path='' word offered='' typed="\${COMP_WORDS[COMP_CWORD]}"
+  COMPREPLY=()
+  case "\${COMP_WORDS[COMP_CWORD-1]}" in ${valueFlags(tree)}) return ;; esac
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$word" in -*) break ;; esac
     path="\${path:+$path }$word"
@@ -39,23 +40,23 @@ _optix() {
   until _optix_words "$path"; do
     case "$path" in *' '*) path="\${path% *}" ;; *) break ;; esac
   done
-  COMPREPLY=($(compgen -W "$words" -- "$typed"))
+  COMPREPLY=($(compgen -W "$offered" -- "$typed"))
 }
 complete -o default -F _optix optix`;
 }
 
-function zsh(): string {
+function zsh(tree: Tree): string {
   return `#compdef optix
 # optix completion zsh > a file _optix in a directory of $fpath
 _optix_words() {
   case "$1" in
-    '') offered='${commands}' ;;
-${branches().replaceAll("words='", "offered='")}
+${branches(tree)}
     *) return 1 ;;
   esac
 }
 _optix() {
   local typed='' word offered=''
+  case "\${words[CURRENT-1]}" in ${valueFlags(tree)}) _files; return ;; esac
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$word" in -*) break ;; esac
     typed="\${typed:+$typed }$word"
@@ -70,24 +71,18 @@ _optix() {
 if [ "$funcstack[1]" = _optix ]; then _optix "$@"; else compdef _optix optix; fi`;
 }
 
-function fish(): string {
-  const lines = cases().map(([path, words]) => {
+function fish(tree: Tree): string {
+  const lines = tree.flatMap(({ path, actions, flags }) => {
     const seen = path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`);
-    const flags = words.split(' ').filter((word) => word.startsWith('--'));
-    const actions = words.split(' ').filter((word) => word !== '' && !word.startsWith('--'));
-    const condition = seen.join('; and ');
+    const here = path === '' ? '__fish_use_subcommand' : seen.join('; and ');
+    const words = actions.join(' ');
+    const without = path === '' ? here : `${here}; and not __fish_seen_subcommand_from ${words}`;
     return [
-      ...flags.map((flag) => `complete -c optix -n '${condition}' -l ${flag.slice(2)}`),
-      ...(actions.length === 0
-        ? []
-        : [
-            `complete -c optix -f -n '${condition}; and not __fish_seen_subcommand_from ${actions.join(' ')}' -a '${actions.join(' ')}'`,
-          ]),
-    ].join('\n');
+      ...(words === '' ? [] : [`complete -c optix -f -n '${without}' -a '${words}'`]),
+      ...flags.map(
+        ({ name, takesValue }) => `complete -c optix -n '${here}' -l ${name}${takesValue ? ' -r' : ''}`,
+      ),
+    ];
   });
-  return [
-    '# optix completion fish > ~/.config/fish/completions/optix.fish',
-    `complete -c optix -f -n __fish_use_subcommand -a '${commands}'`,
-    ...lines.filter((line) => line !== ''),
-  ].join('\n');
+  return ['# optix completion fish > ~/.config/fish/completions/optix.fish', ...lines].join('\n');
 }

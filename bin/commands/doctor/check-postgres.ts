@@ -5,11 +5,9 @@ import { pendingMigrations } from '../../../services/identity/storage/migrate.ts
 import { ormOptions } from '../../../services/identity/storage/mikro-orm.config.ts';
 import { checkClock } from './clock-skew.ts';
 import { Findings } from './finding.ts';
+import { LEAST_VERSION } from './least-version.ts';
 import { checkAuditRights } from './postgres-rights.ts';
 import { checkPostgresSettings } from './postgres-settings.ts';
-
-/** The oldest release that the migrations run on, as `server_version_num` has it. */
-const LEAST_VERSION = 150_000;
 
 type DatabaseConfig = Pick<
   IdentityConfig,

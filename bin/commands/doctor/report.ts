@@ -1,4 +1,4 @@
-import { printable } from '../../output/table.ts';
+import { printable } from '../../output/printable.ts';
 import type { Finding } from './finding.ts';
 
 const SIGNS = { ok: 'ok      ', warning: 'WARNING ', problem: 'PROBLEM ' } as const;

@@ -3,7 +3,8 @@ import {
   SeveritySchema,
 } from '../../../gen/optix/identity/v1/security_event_service_pb.ts';
 import { enumName } from '../../output/enum-name.ts';
-import { printable, tableText } from '../../output/table.ts';
+import { printable } from '../../output/printable.ts';
+import { tableText } from '../../output/table.ts';
 import { timeText } from '../../output/time-text.ts';
 
 const TITLES = ['time', 'severity', 'type', 'user', 'id', 'description'] as const;

@@ -9,9 +9,9 @@ import { EXIT } from '../../output/exit-code.ts';
 import { messageJson, printJson } from '../../output/message-json.ts';
 import { readArguments } from '../../output/read-arguments.ts';
 import { tableText } from '../../output/table.ts';
+import { openWaiting } from '../../output/waiting.ts';
 import { CONNECTION_FLAGS, callService } from '../call-service.ts';
 import { IDENTITY_ADDRESS, IDENTITY_FLAGS_HELP } from '../identity-address.ts';
-import { openWaiting } from '../maintenance/waiting.ts';
 import { anchorText, readAnchor } from './anchor.ts';
 
 const HELP = `Usage: optix events verify [--anchor <sequence>:<hash>]... [options]

@@ -8,11 +8,11 @@ import {
 import { EXIT } from '../../output/exit-code.ts';
 import { messageJson, printJson } from '../../output/message-json.ts';
 import { readArguments } from '../../output/read-arguments.ts';
+import { openWaiting } from '../../output/waiting.ts';
 import { UsageError } from '../../usage.ts';
 import { CONNECTION_FLAGS, callService } from '../call-service.ts';
 import { IDENTITY_ADDRESS, IDENTITY_FLAGS_HELP } from '../identity-address.ts';
 import { taskTable } from './task-table.ts';
-import { openWaiting } from './waiting.ts';
 
 const HELP = `Usage: optix maintenance run <task> [options]
 

@@ -1,4 +1,3 @@
-import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { RULE_NAME } from '../../../services/ratelimit/domain/rule.ts';
 import { FALLBACK_RULE } from '../../../services/ratelimit/domain/rule-set.ts';
 import {
@@ -10,9 +9,10 @@ import type { LineReader } from '../../../services/ratelimit/simulate/logged-req
 import { readSubjects, type Subject } from '../../../services/ratelimit/simulate/subject.ts';
 import { TEXT_HEADERS, textLineReader } from '../../../services/ratelimit/simulate/text-line.ts';
 import { parseWindow } from '../../../services/ratelimit/storage/window-text.ts';
+import { readArguments } from '../../output/read-arguments.ts';
 import { UsageError } from '../../usage.ts';
 
-export const SIMULATE_HELP = `Usage: optix simulate <log> [options]
+const HELP = `Usage: optix simulate <log> [options]
 
 Replays an access log by its own times against rules, and tells what they would have allowed and denied. Nothing is
 asked of a service, and nothing is changed. The log may be packed by gzip; - reads standard input.
@@ -36,7 +36,6 @@ asked of a service, and nothing is changed. The log may be packed by gzip; - rea
   optix simulate caddy.log --by user,ip --fields user=user_id`;
 
 const TEXT = { type: 'string' } as const;
-const FLAG = { type: 'boolean' } as const;
 const OPTIONS = {
   rules: TEXT,
   endpoint: TEXT,
@@ -48,9 +47,7 @@ const OPTIONS = {
   duration: TEXT,
   suggest: TEXT,
   top: TEXT,
-  json: FLAG,
   svg: TEXT,
-  help: { ...FLAG, short: 'h' },
 } as const;
 const FORMATS: readonly (string | undefined)[] = [undefined, 'common', 'combined', 'json'];
 
@@ -75,15 +72,17 @@ export interface SimulateFlags {
 /**
  * Reads the command line.
  *
- * @returns undefined where it asks for help
+ * @returns undefined where it asks for help, which is printed
  * @throws UsageError
  */
 export function readSimulateFlags(args: string[]): SimulateFlags | undefined {
-  const { values, positionals } = parse(args, OPTIONS);
-  if (values.help) return undefined;
-  const [log] = positionals;
-  if (log === undefined) throw new UsageError('simulate: which log? - is standard input');
-  if (positionals.length > 1) throw new UsageError('simulate: one log at a time; cat several into -');
+  const form = { name: 'simulate', help: HELP, options: OPTIONS, positionals: ['log'] };
+  const read = readArguments(form, args);
+  if (read === undefined) return undefined;
+  const {
+    values,
+    positionals: [log = ''],
+  } = read;
   return {
     log,
     rules: values.rules,
@@ -97,16 +96,6 @@ export function readSimulateFlags(args: string[]): SimulateFlags | undefined {
     json: values.json ?? false,
     svg: values.svg,
   };
-}
-
-function parse<O extends ParseArgsOptionsConfig>(args: string[], options: O) {
-  try {
-    return parseArgs({ args, options, strict: true, allowPositionals: true });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (!code.startsWith('ERR_PARSE_ARGS_')) throw error;
-    throw new UsageError(`simulate: ${(error as Error).message}`);
-  }
 }
 
 function subjectsOf(by = 'ip'): readonly Subject[] {

@@ -1,7 +1,7 @@
 import type { WatchDecisionsResponse } from '../../../gen/optix/ratelimit/v1/rate_limit_admin_service_pb.ts';
 import { DecisionSourceSchema } from '../../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { enumName } from '../../output/enum-name.ts';
-import { printable } from '../../output/table.ts';
+import { printable } from '../../output/printable.ts';
 import { timeText, waitText } from '../../output/time-text.ts';
 
 /** One decision on one line. Most of them are aligned: what comes later isn't known yet. */
