@@ -9,21 +9,24 @@ export interface Block {
 
 /** What a page asks its reader to do, and what it says will come of it. */
 export interface Step {
-  readonly kind: 'run' | 'start' | 'file' | 'names only';
+  readonly kind: 'run' | 'start' | 'file' | 'names only' | 'not run';
   /** Of `file`: its name. */
   readonly file: string | undefined;
   readonly text: string;
+  /** What `run` ends with. */
+  readonly exitCode: number;
   /** The answer that is printed below; undefined where none is. */
   readonly answer: string | undefined;
 }
 
-const FENCE = /(?:<!-- readme-test: ([^>]*?) -->\n)?^```(\w*)\n([\s\S]*?)^```$/gm;
+const FENCE = /(?:^ *<!-- readme-test: ([^>]*?) -->\n)?^( *)```(\w*)\n([\s\S]*?)^\2```$/gm;
 
 /** The fenced blocks of a page, in order. */
 export function blocksOf(markdown: string): Block[] {
-  return [...markdown.matchAll(FENCE)].map(([, directive = '', language = '', text = '']) => ({
+  return [...markdown.matchAll(FENCE)].map(([, directive = '', indent = '', language = '', text = '']) => ({
     language,
-    text,
+    // A block within a list is indented.
+    text: text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
     directive,
   }));
 }
@@ -34,7 +37,9 @@ export function blocksOf(markdown: string): Block[] {
  *
  * - `<!-- readme-test: start -->`: starts the services;
  * - `<!-- readme-test: file NAME -->`: is to be saved as NAME;
- * - `<!-- readme-test: names only -->`: is not run, only what it names must be there.
+ * - `<!-- readme-test: names only -->`: is not run, only what it names must be there;
+ * - `<!-- readme-test: not run: REASON -->`: is not run;
+ * - `<!-- readme-test: exit N -->`: is run, and ends with this code.
  *
  * @throws Error where a block is neither of that nor an answer: nothing on the page goes unchecked by mistake.
  */
@@ -42,12 +47,15 @@ export function stepsOf(markdown: string): Step[] {
   const steps: Step[] = [];
   for (const { language, text, directive } of blocksOf(markdown)) {
     const [, file] = /^file (\S+)$/.exec(directive) ?? [];
+    const [, exitCode] = /^exit (\d+)$/.exec(directive) ?? [];
     const last = steps.at(-1);
-    if (file !== undefined) steps.push({ kind: 'file', file, text, answer: undefined });
-    else if (directive === 'start' || directive === 'names only') {
-      steps.push({ kind: directive, file, text, answer: undefined });
-    } else if (directive !== '') throw new Error(`no such directive: ${directive}`);
-    else if (language === 'sh') steps.push({ kind: 'run', file, text, answer: undefined });
+    const step = { file, text, exitCode: Number(exitCode ?? 0), answer: undefined };
+    if (file !== undefined) steps.push({ kind: 'file', ...step });
+    else if (directive === 'start' || directive === 'names only') steps.push({ kind: directive, ...step });
+    else if (/^not run: \S/.test(directive)) steps.push({ kind: 'not run', ...step });
+    else if (exitCode !== undefined) steps.push({ kind: 'run', ...step });
+    else if (directive !== '') throw new Error(`no such directive: ${directive}`);
+    else if (language === 'sh') steps.push({ kind: 'run', ...step });
     else if (last !== undefined && last.answer === undefined && last.kind !== 'file') {
       steps[steps.length - 1] = { ...last, answer: text };
     } else throw new Error(`a block that is no answer to anything:\n${text}`);
