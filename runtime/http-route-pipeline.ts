@@ -40,7 +40,8 @@ export class RoutePipeline {
 
   /** The route behind the pipeline. */
   wrap(route: GuardedRoute): RouteHandler {
-    const guard = this.#options.access?.routeGuard(route.policyEntry) ?? (() => undefined);
+    const guard =
+      this.#options.access?.routeGuard(route.policyEntry, route.credentialHeader) ?? (() => undefined);
     return async (request) => {
       this.#options.inFlight.begin();
       const started = performance.now();

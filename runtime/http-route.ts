@@ -25,6 +25,11 @@ export interface RouteRequest {
 export interface GuardedRoute {
   /** Its entry in the service's policy, which logs show too, for example `GET /forward-auth/nginx`. */
   readonly policyEntry: string;
+  /**
+   * The header that brings the caller's credential. Default: `x-optix-authorization`, as gateways send `authorization` of the
+   * request that they ask about.
+   */
+  readonly credentialHeader?: string;
   readonly answer: (request: RouteRequest) => Promise<HttpAnswer> | HttpAnswer;
   /** Says in the route's own way that a request failed: its caller's credential was refused, or `answer` threw. */
   readonly refuse: (error: ConnectError) => HttpAnswer;

@@ -87,17 +87,21 @@ export class AccessControl {
     };
   }
 
-  /** The guard of a route beside the RPCs, by its entry in the policy, for example `GET /forward-auth/nginx`. */
-  routeGuard(entry: string): RouteGuard {
+  /**
+   * The guard of a route beside the RPCs, by its entry in the policy, for example `GET /forward-auth/nginx`.
+   *
+   * @param header that brings the credential
+   */
+  routeGuard(entry: string, header: string = ROUTE_AUTHORIZATION): RouteGuard {
     const { authenticator } = this.#options;
     if (authenticator === undefined) return this.#whileOff(entry);
     const admit = this.#admission(entry, authenticator);
     return async (request, tell) => {
-      const shown = request.header(ROUTE_AUTHORIZATION);
+      const shown = request.header(header);
       // Two of them are no credential, as they are none in an RPC.
       const authorization = shown.length === 0 ? undefined : shown.join(', ');
       const caller = await authenticator.authenticate(authorization, () => request.certificate);
-      if (caller === undefined) throw this.#unauthenticated(ROUTE_AUTHORIZATION);
+      if (caller === undefined) throw this.#unauthenticated(header);
       tell(caller);
       return admit(caller);
     };

@@ -13,6 +13,8 @@ export const METRICS_ENTRY = 'GET /metrics';
 export function metricsRoute({ registry }: Metrics): GuardedRoute {
   return {
     policyEntry: METRICS_ENTRY,
+    // The one that scrapers can be told to send.
+    credentialHeader: 'authorization',
     async answer({ method, header }) {
       if (method !== 'GET' && method !== 'HEAD') return notAllowed();
       const format = preferredFormat(header('accept').join(','));
