@@ -1,25 +1,30 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { Code } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import type { InFlight } from '../in-flight.ts';
 import type { Metrics } from './metrics.ts';
+import { PlainHistogram, SECONDS } from './plain-histogram.ts';
+import { type Sample, tell } from './told-metric.ts';
 
-/** From half a millisecond, a check's time, to ten seconds. */
-const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const DURATION = 'optix_rpc_duration_seconds';
+
+/** By how calls ended: a {@link Code}, or 0. */
+type ByCode = (PlainHistogram | undefined)[];
 
 /** Counts and times calls by what they asked for and how they ended: never by anything that a caller made up. */
 export class RpcMetrics {
-  readonly #durations: Histogram<'service' | 'method' | 'code'>;
+  readonly #ofMethods = new Map<DescMethod, ByCode>();
+  readonly #ofRoutes = new Map<string, ByCode>();
   readonly #refused: Counter<'status'>;
 
-  constructor({ registry }: Metrics, inFlight: InFlight) {
-    this.#durations = new Histogram({
-      name: 'optix_rpc_duration_seconds',
+  constructor(metrics: Metrics, inFlight: InFlight) {
+    const { registry } = metrics;
+    tell(metrics, {
+      name: DURATION,
       help: 'Time of calls that reached a handler; of a stream, how long it was open.',
-      labelNames: ['service', 'method', 'code'],
-      buckets: SECONDS,
-      registers: [registry],
+      type: 'histogram',
+      samples: () => this.#samples(),
     });
     this.#refused = new Counter({
       name: 'optix_http_refused_requests_total',
@@ -39,12 +44,12 @@ export class RpcMetrics {
 
   /** @param code undefined: it ended well */
   ended(method: DescMethod, code: Code | undefined, seconds: number): void {
-    this.#record(method.parent.typeName, method.name, code, seconds);
+    record(this.#ofMethods, method, code, seconds);
   }
 
   /** A request to a route beside the RPCs, by its entry in the policy, for example `GET /forward-auth/nginx`. */
   routeEnded(policyEntry: string, code: Code | undefined, seconds: number): void {
-    this.#record('http', policyEntry, code, seconds);
+    record(this.#ofRoutes, policyEntry, code, seconds);
   }
 
   /** A request of HTTP that never reached a handler. */
@@ -52,8 +57,29 @@ export class RpcMetrics {
     this.#refused.inc({ status });
   }
 
-  #record(service: string, method: string, code: Code | undefined, seconds: number): void {
-    const ended = code === undefined ? 'ok' : codeToString(code);
-    this.#durations.observe({ service, method, code: ended }, seconds);
+  *#samples(): Iterable<Sample> {
+    for (const [{ parent, name }, byCode] of this.#ofMethods) yield* samplesOf(parent.typeName, name, byCode);
+    for (const [entry, byCode] of this.#ofRoutes) yield* samplesOf('http', entry, byCode);
+  }
+}
+
+function record<K>(all: Map<K, ByCode>, key: K, code: Code | undefined, seconds: number): void {
+  let byCode = all.get(key);
+  if (byCode === undefined) {
+    byCode = [];
+    all.set(key, byCode);
+  }
+  let durations = byCode[code ?? 0];
+  if (durations === undefined) {
+    durations = new PlainHistogram(SECONDS);
+    byCode[code ?? 0] = durations;
+  }
+  durations.observe(seconds);
+}
+
+function* samplesOf(service: string, method: string, byCode: ByCode): Iterable<Sample> {
+  for (const [code, durations] of byCode.entries()) {
+    const ended = code === 0 ? 'ok' : codeToString(code);
+    if (durations !== undefined) yield* durations.samples(DURATION, { service, method, code: ended });
   }
 }

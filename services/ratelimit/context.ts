@@ -3,6 +3,8 @@ import { InvalidFile } from '../../runtime/invalid-file.ts';
 import { LogThrottle } from '../../runtime/log-throttle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Metrics } from '../../runtime/metrics/metrics.ts';
+import { RedisMetrics } from '../../runtime/metrics/redis-metrics.ts';
+import { tell } from '../../runtime/metrics/told-metric.ts';
 import type { RedisTarget } from '../../runtime/redis-target.ts';
 import { InvalidSettings } from '../../runtime/settings.ts';
 import { StoreMonitor } from '../../runtime/store-monitor.ts';
@@ -16,6 +18,11 @@ import { Limiter } from './domain/limiter.ts';
 import type { RuleBook } from './domain/rule-book.ts';
 import { TopKeys } from './domain/top-keys.ts';
 import { TopLimited } from './domain/top-limited.ts';
+import { DecisionCounts } from './metrics/decision-counts.ts';
+import { FallbackMetrics } from './metrics/fallback-metrics.ts';
+import { RedisCallMetrics } from './metrics/redis-call-metrics.ts';
+import { rulesLoadFailures, tellRules } from './metrics/rule-metrics.ts';
+import { TopDenied } from './metrics/top-denied.ts';
 import { type Envoy, openEnvoy } from './open-envoy.ts';
 import { RedisCallerKeyStore } from './storage/caller-key-store.ts';
 import { CrossSlotStore } from './storage/cross-slot-store.ts';
@@ -57,15 +64,23 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
   await using resources = new AsyncDisposableStack();
   const tail = new DecisionTail();
   const keys = resources.use(new TopKeys());
-  const observer = new DecisionFeed(keys, tail);
+  const metrics = new Metrics();
+  const observer = new DecisionFeed(keys, tail, new DecisionCounts(metrics));
   const { enabled, redis: target } = config;
   // Both wait for Redis, at the same time.
   const [counting, rules] = await settled(
-    target === undefined ? countInMemory(resources, logger) : countInRedis(target, config, resources, logger),
-    openRules(config, resources, logger),
+    target === undefined
+      ? countInMemory(resources, logger)
+      : countInRedis(target, config, metrics, resources, logger),
+    openRules(config, metrics, resources, logger),
   );
   const limiter = new Limiter({ ...counting, rules: () => rules.current, enabled, observer });
-  const metrics = new Metrics();
+  new TopDenied(metrics, { keys, size: config.metricsTopKeys });
+  const { replicas, denials } = counting;
+  tellGauge(metrics, 'optix_ratelimit_replicas', 'Processes that share the limits.', replicas);
+  tellGauge(metrics, 'optix_ratelimit_denial_cache_keys', 'Denied keys that are remembered.', () => {
+    return denials?.size ?? 0;
+  });
   const envoy = await openEnvoy({
     config,
     limiter,
@@ -102,6 +117,8 @@ export async function createContext(config: RateLimitConfig, logger: Logger): Pr
 /** What decides, and how it is watched. */
 interface Counting extends Pick<RateLimitContext, 'monitors' | 'ready'> {
   readonly store: ConstructorParameters<typeof Limiter>[0]['store'];
+  /** How many processes share the counts. */
+  readonly replicas: () => number;
   readonly denials?: DenialCache;
   readonly onRoom?: (keys: readonly string[]) => void;
 }
@@ -109,12 +126,13 @@ interface Counting extends Pick<RateLimitContext, 'monitors' | 'ready'> {
 async function countInMemory(resources: AsyncDisposableStack, logger: Logger): Promise<Counting> {
   logger.warn(`${settings.redisUrl.env} is not set: counting in memory, by this process alone`);
   const memory = resources.use(new MemoryStore());
-  return { store: new DirectStore(memory), monitors: [], ready: () => true };
+  return { store: new DirectStore(memory), replicas: () => 1, monitors: [], ready: () => true };
 }
 
 async function countInRedis(
   target: RedisTarget,
   config: RateLimitConfig,
+  metrics: Metrics,
   resources: AsyncDisposableStack,
   logger: Logger,
 ): Promise<Counting> {
@@ -128,13 +146,17 @@ async function countInRedis(
       target,
       budgetMs: config.redisTimeoutMs,
       onKeyUnusable: (error) => guarded.report(error),
+      observer: new RedisCallMetrics(metrics),
     }),
   );
+  const fallback = new FallbackMetrics(metrics, () => guarded);
   const guarded = resources.use(
     new GuardedStore({
       redis,
       processes: () => replicas.count,
-      onChange({ state, reason, lane }) {
+      onChange(change) {
+        fallback.changed(change);
+        const { state, reason, lane } = change;
         const facts = lane === '' ? { reason } : { reason, shard: lane };
         if (state === 'CLOSED') logger.info(facts, 'counting in Redis');
         else logger.error(facts, 'Redis is away: answering by the rules’ failure policies');
@@ -158,6 +180,7 @@ async function countInRedis(
     }),
   );
   const remembering = rememberDenials(target, config, resources, onRefused);
+  resources.use(new RedisMetrics({ metrics, target, logger }));
   await Promise.all([guarded.untilClosed(START_WAIT_MS), monitor.untilUp(START_WAIT_MS)]);
   if (guarded.state === 'OPEN') logger.error({ reason: guarded.reason }, 'starting without Redis');
   const store =
@@ -171,7 +194,12 @@ async function countInRedis(
           ),
         })
       : guarded;
-  return { store, ...remembering, monitors: [monitor], ready: () => reached };
+  return {
+    ...{ store, ...remembering },
+    replicas: () => replicas.count,
+    monitors: [monitor],
+    ready: () => reached,
+  };
 }
 
 function rememberDenials(
@@ -198,12 +226,19 @@ function rememberDenials(
 
 async function openRules(
   { rulesFile: file, rulesSnapshot: snapshot, redis: target }: RateLimitConfig,
+  metrics: Metrics,
   resources: AsyncDisposableStack,
   logger: Logger,
 ): Promise<RuleBook> {
+  const failures = rulesLoadFailures(metrics);
+  const onFileRefused = () => failures.inc();
   try {
-    const book = await openRuleBook({ file, target, snapshot, startWaitMs: START_WAIT_MS, logger });
-    return resources.use(book).rules;
+    const opened = await openRuleBook({
+      ...{ file, target, snapshot, startWaitMs: START_WAIT_MS, logger, onFileRefused },
+    });
+    const { rules } = resources.use(opened);
+    tellRules(metrics, rules);
+    return rules;
   } catch (error) {
     if (!(error instanceof InvalidFile)) throw error;
     throw new InvalidSettings(error.problems.map((problem) => `${settings.rulesFile.env} ${problem}`));
@@ -227,6 +262,10 @@ async function settled<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]
   if (first.status === 'rejected') throw first.reason;
   if (second.status === 'rejected') throw second.reason;
   return [first.value, second.value];
+}
+
+function tellGauge(metrics: Metrics, name: string, help: string, value: () => number): void {
+  tell(metrics, { name, help, type: 'gauge', samples: () => [{ labels: {}, value: value() }] });
 }
 
 function atMostEachSecond<E>(log: (error: E) => void): (error: E) => void {

@@ -5,7 +5,7 @@ import { InvalidSettings } from '../../runtime/settings.ts';
 import type { RateLimitConfig } from './config.ts';
 import { ShouldLimit, type ShouldLimitOptions } from './domain/envoy/should-limit.ts';
 import { envoySettings } from './envoy-settings.ts';
-import { EnvoyStatistics } from './envoy-statistics.ts';
+import { EnvoyStatistics } from './metrics/envoy-statistics.ts';
 import type { EnvoyHeaders } from './rpc/envoy/envoy-headers.ts';
 import { type OpenEnvoyConfig, openEnvoyConfig } from './storage/envoy/open-envoy-config.ts';
 

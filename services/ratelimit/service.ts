@@ -29,7 +29,7 @@ export async function startRateLimit(
   const logger =
     overrides.logger ?? createLogger({ service: 'ratelimit', level: config.logLevel, debug: config.debug });
   const context = await createContext(config, logger);
-  const tracing = openTracing(config, 'optix-ratelimit', logger);
+  const tracing = openTracing(config, 'optix-ratelimit', logger, context.metrics);
   return await startPorts({
     config,
     settings,

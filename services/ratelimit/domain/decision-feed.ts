@@ -5,7 +5,7 @@ import type { DecisionObserver } from './limiter.ts';
 import type { TopKeys } from './top-keys.ts';
 
 /**
- * Passes decisions on to those who look at them: the ranking of keys, and the live tail.
+ * Passes decisions on to those who look at them: the ranking of keys, the live tail, and whoever counts them.
  *
  * The ranking counts keys, not checks: a check over several counts once for each that was asked, and as denied for those
  * whose enforced limits had no room. What was not asked (bypassed, unlimited, switched off) is not counted.
@@ -13,10 +13,12 @@ import type { TopKeys } from './top-keys.ts';
 export class DecisionFeed implements DecisionObserver {
   readonly #keys: TopKeys;
   readonly #tail: DecisionTail;
+  readonly #counts: DecisionObserver | undefined;
 
-  constructor(keys: TopKeys, tail: DecisionTail) {
+  constructor(keys: TopKeys, tail: DecisionTail, counts?: DecisionObserver) {
     this.#keys = keys;
     this.#tail = tail;
+    this.#counts = counts;
   }
 
   decided(check: Check, decision: Decision): void {
@@ -33,5 +35,6 @@ export class DecisionFeed implements DecisionObserver {
       this.#keys.record(endpoint, identifier, denied);
     }
     this.#tail.push(check, decision);
+    this.#counts?.decided(check, decision);
   }
 }

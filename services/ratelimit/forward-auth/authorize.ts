@@ -9,6 +9,7 @@ import {
 import { readParameters } from '../../../runtime/forward-auth/parameters.ts';
 import type { RateLimitContext } from '../context.ts';
 import { CostExceedsLimit } from '../domain/errors.ts';
+import { noteDecision } from '../rpc/decision-span.ts';
 import { decisionResponse } from '../rpc/rate-limit/decision-response.ts';
 
 /** Counts the request against the limit that the gateway names. */
@@ -28,7 +29,7 @@ export function authorize({ limiter }: Pick<RateLimitContext, 'limiter'>): Autho
         also: [],
         refundable: false,
       });
-      return limitAnswer(decisionResponse(decision));
+      return limitAnswer(decisionResponse(noteDecision(decision)));
     } catch (error) {
       if (error instanceof CostExceedsLimit) throw new GatewayMisconfigured(error.message);
       throw error;

@@ -16,11 +16,11 @@ export class AskBatch {
   readonly #asks: Ask[] = [];
   readonly #resolves: ((states: readonly LimitState[]) => void)[] = [];
   readonly #rejects: ((error: Error) => void)[] = [];
-  readonly #onShadowUnusable: (error: KeyUnusable) => void;
+  readonly #onFault: (error: StoreUnavailable | KeyUnusable, shadow: boolean) => void;
 
-  /** @param onShadowUnusable see {@link AskBatch.settle} */
-  constructor(onShadowUnusable: (error: KeyUnusable) => void) {
-    this.#onShadowUnusable = onShadowUnusable;
+  /** @param onFault see {@link AskBatch.settle} */
+  constructor(onFault: (error: StoreUnavailable | KeyUnusable, shadow: boolean) => void) {
+    this.#onFault = onFault;
   }
 
   get size(): number {
@@ -42,7 +42,7 @@ export class AskBatch {
   /** The same asks in the same order, in a batch each. */
   split(): readonly AskBatch[] {
     return this.#asks.map((ask, index) => {
-      const alone = new AskBatch(this.#onShadowUnusable);
+      const alone = new AskBatch(this.#onFault);
       alone.add(ask, this.#resolves[index] as () => void, this.#rejects[index] as () => void);
       return alone;
     });
@@ -50,12 +50,13 @@ export class AskBatch {
 
   /**
    * Hands each ask its part of the script's reply. An ask fails where the key of an enforced term is at fault: nothing
-   * of it was taken then. A shadow decides nothing, so its fault goes to `onShadowUnusable`, and it is taken to have
-   * room.
+   * of it was taken then. A shadow decides nothing, so it is taken to have room. `onFault` is told of each key at fault.
    */
   settle(reply: unknown): void {
     if (!Array.isArray(reply) || reply.length !== this.keys.length * REPLY_WIDTH) {
-      this.fail(new KeyUnusable('the script gave a reply of another shape'));
+      const error = new KeyUnusable('the script gave a reply of another shape');
+      this.#onFault(error, false);
+      this.fail(error);
       return;
     }
     let at = 0;
@@ -68,7 +69,7 @@ export class AskBatch {
         if (room === -1) {
           const error = replyFailure(String(reply[at + 1]));
           if (!limit.shadow) failure = error;
-          else if (error instanceof KeyUnusable) this.#onShadowUnusable(error);
+          this.#onFault(error, limit.shadow);
           states.push({
             allowed: true,
             remaining: limit.burst,

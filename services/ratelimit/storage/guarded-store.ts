@@ -97,6 +97,11 @@ export class GuardedStore implements DecisionStore, Disposable {
     return reason;
   }
 
+  /** State by lane: of all that are known now. */
+  *states(): Iterable<readonly [lane: string, state: BreakerState]> {
+    for (const [lane, { state }] of this.#breakers) yield [lane, state];
+  }
+
   decide(ask: Ask<CheckTerm>): Promise<Verdict> | Verdict {
     const breaker = this.#breakerOf((ask.terms[0] as CheckTerm).key);
     if (breaker.state === 'OPEN') return this.#local.decide(ask, true);

@@ -18,6 +18,8 @@ export interface OpenRuleBookOptions {
   /** How long to wait for the live rules, in ms. */
   readonly startWaitMs: number;
   readonly logger: Logger;
+  /** Called for each change of the file that can't be used. */
+  readonly onFileRefused?: () => void;
 }
 
 /** A rule book that follows its file and its live rules until it is disposed. */
@@ -27,7 +29,7 @@ export interface OpenRuleBook extends AsyncDisposable {
 
 /** @throws InvalidFile */
 export async function openRuleBook(options: OpenRuleBookOptions): Promise<OpenRuleBook> {
-  const { file, logger } = options;
+  const { file, logger, onFileRefused: onRefused } = options;
   await using resources = new AsyncDisposableStack();
   const content = file === undefined ? undefined : await loadRuleFile(file);
   const base =
@@ -36,7 +38,7 @@ export async function openRuleBook(options: OpenRuleBookOptions): Promise<OpenRu
   const rules = new RuleBook({ base, origin: file === undefined ? 'BUILT_IN' : 'FILE', live });
   if (file !== undefined && content !== undefined) {
     const onRules = rules.replaceBase.bind(rules);
-    resources.use(new RuleFileWatch({ path: file, content, logger, onRules }));
+    resources.use(new RuleFileWatch({ path: file, content, logger, onRules, onRefused }));
   }
   const owned = resources.move();
   return { rules, [Symbol.asyncDispose]: () => owned.disposeAsync() };

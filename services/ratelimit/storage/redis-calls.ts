@@ -1,37 +1,54 @@
 import { type Call, insist, isApart, isRefusal } from './insistence.ts';
+import type { RedisCallName, RedisCallObserver } from './redis-call-observer.ts';
 import { redisFailure } from './redis-failure.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { RedisNodes } from './redis-nodes.ts';
+import { endingSpan, startScriptSpan } from './redis-span.ts';
 import type { Script } from './scripts.ts';
-import { StoreUnavailable } from './store-errors.ts';
+import { KeyUnusable, StoreUnavailable } from './store-errors.ts';
 import { withinBudget } from './within-budget.ts';
+
+/** A command about keys of one slot. */
+export interface SlotCall {
+  readonly name: RedisCallName;
+  readonly slot: number;
+  /** How many keys it names. */
+  readonly keys: number;
+  readonly call: Call;
+  /** Default: that of all calls. */
+  readonly budgetMs?: number;
+  /** Where {@link isApart}, the refusal is thrown as it is, for the caller to ask for each key alone. Default: false. */
+  readonly divisible?: boolean;
+}
 
 /** Sends commands to whoever holds a slot, each within a time budget. */
 export class RedisCalls {
   readonly #nodes: RedisNodes;
   readonly #budgetMs: number;
+  readonly #observer: RedisCallObserver;
 
   /** @param budgetMs most time for a command, with all that it takes to send it again where it was refused. */
-  constructor(nodes: RedisNodes, budgetMs: number) {
+  constructor(nodes: RedisNodes, budgetMs: number, observer: RedisCallObserver) {
     this.#nodes = nodes;
     this.#budgetMs = budgetMs;
+    this.#observer = observer;
   }
 
-  /**
-   * Sends a command before this returns, or fails.
-   *
-   * @param divisible where {@link isApart}, the refusal is thrown as it is, for the caller to ask for each key alone
-   * @throws StoreUnavailable, KeyUnusable
-   */
-  async run(slot: number, call: Call, budgetMs = this.#budgetMs, divisible = false): Promise<unknown> {
+  /** Sends a command before this returns, or fails. @throws StoreUnavailable, KeyUnusable */
+  async run(asked: SlotCall): Promise<unknown> {
+    const startedMs = performance.now();
+    const { name, slot, keys } = asked;
     const node = this.#nodes.ownerOf(slot);
-    if (!node?.isReady) throw node?.away() ?? nobodyHolds();
-    const deadlineMs = performance.now() + budgetMs;
     try {
-      return await withinBudget(call(node.client, false), budgetMs);
+      if (!node?.isReady) throw node?.away() ?? nobodyHolds();
+      const span = name === 'refund' || name === 'renew' ? startScriptSpan(name, keys, node) : undefined;
+      const answer = this.#send(node, asked, startedMs);
+      const reply = await (span === undefined ? answer : endingSpan(span, answer));
+      this.#observer.answered(name, (performance.now() - startedMs) / 1_000);
+      return reply;
     } catch (error) {
-      if (divisible && isApart(error)) throw error;
-      return await this.recover(slot, node, call, error, deadlineMs);
+      if (error instanceof StoreUnavailable || error instanceof KeyUnusable) this.#observer.failed(error);
+      throw error;
     }
   }
 
@@ -56,6 +73,16 @@ export class RedisCalls {
       // In a cluster another node may be the owner by now.
       if (failure instanceof StoreUnavailable) this.#nodes.refresh();
       throw failure;
+    }
+  }
+
+  async #send(node: RedisNode, asked: SlotCall, startedMs: number): Promise<unknown> {
+    const { slot, call, budgetMs = this.#budgetMs, divisible = false } = asked;
+    try {
+      return await withinBudget(call(node.client, false), budgetMs);
+    } catch (error) {
+      if (divisible && isApart(error)) throw error;
+      return await this.recover(slot, node, call, error, startedMs + budgetMs);
     }
   }
 }

@@ -33,6 +33,13 @@ export class RedisNode implements Disposable {
     return this.isReady && remoteAddress !== undefined ? `${remoteAddress}:${remotePort}` : undefined;
   }
 
+  /** For traces: where it is, and the number of its database. Behind sentinels the host is a number. */
+  get server(): { readonly host: string; readonly port: number; readonly database: number } {
+    const { host = '', port = 0, db: database = 0, sentinels } = this.client.options;
+    const { remoteAddress = '', remotePort = 0 } = this.client.stream ?? {};
+    return sentinels ? { host: remoteAddress, port: remotePort, database } : { host, port, database };
+  }
+
   /** What a call fails with while it is not ready. */
   away(): StoreUnavailable {
     return new StoreUnavailable(this.#lastError);

@@ -2,20 +2,17 @@ import type { RedisTarget } from '../../../runtime/redis-target.ts';
 import type { Limit } from '../domain/limit.ts';
 import type { Debt } from '../domain/limit-model.ts';
 import type { Ask, LimitState, LimitStore, Taken } from '../domain/limit-store.ts';
-import { AskBatch } from './ask-batch.ts';
+import { AskBatches } from './ask-batches.ts';
 import { bySlot, eachSlot } from './by-slot.ts';
 import { type Call, isApart } from './insistence.ts';
 import { tagIn } from './key-slot.ts';
 import { LaneProbe } from './lane-probe.ts';
-import { nobodyHolds, RedisCalls, scriptCall } from './redis-calls.ts';
+import { NO_OBSERVER, type RedisCallName, type RedisCallObserver } from './redis-call-observer.ts';
+import { RedisCalls, scriptCall } from './redis-calls.ts';
 import { replyFailure } from './redis-failure.ts';
 import { connectNodes, type RedisNodes } from './redis-nodes.ts';
-import { DECIDE, limitSpec, REFUND, RENEW, SETTLE } from './scripts.ts';
+import { limitSpec, REFUND, RENEW, SETTLE } from './scripts.ts';
 import { KeyUnusable, NotSettled, StoreUnavailable } from './store-errors.ts';
-import { withinBudget } from './within-budget.ts';
-
-/** Redis runs a batch in one go, serving nobody else for up to half a millisecond; more would save little more. */
-const MAX_TERMS = 64;
 
 /** A bulk of debts takes longer than a check. */
 const LEAST_SETTLE_BUDGET_MS = 1_000;
@@ -36,6 +33,7 @@ export interface RedisStoreOptions {
    * All other faults are rejections.
    */
   readonly onKeyUnusable?: (error: KeyUnusable) => void;
+  readonly observer?: RedisCallObserver;
 }
 
 /**
@@ -57,21 +55,27 @@ export class RedisStore implements LimitStore, AsyncDisposable {
   readonly source = 'REDIS';
   readonly #budgetMs: number;
   readonly #onKeyUnusable: (error: KeyUnusable) => void;
+  readonly #observer: RedisCallObserver;
   readonly #nodes: RedisNodes;
   /** Connections of their own, so that a probe never waits behind checks. */
   readonly #probeNodes: RedisNodes;
   readonly #calls: RedisCalls;
   readonly #probe: LaneProbe;
-  /** Asks that wait for the end of this turn, by slot. */
-  readonly #waiting = new Map<number, AskBatch>();
+  readonly #batches: AskBatches;
 
   /** Connects in the background. */
-  constructor({ target, budgetMs = 50, onKeyUnusable = () => undefined }: RedisStoreOptions) {
+  constructor(options: RedisStoreOptions) {
+    const { target, budgetMs = 50, onKeyUnusable = () => undefined, observer = NO_OBSERVER } = options;
     this.#budgetMs = budgetMs;
     this.#onKeyUnusable = onKeyUnusable;
+    this.#observer = observer;
     this.#nodes = connectNodes(target, 'ratelimit-checks');
     this.#probeNodes = connectNodes(target, 'ratelimit-probes');
-    this.#calls = new RedisCalls(this.#nodes, budgetMs);
+    this.#calls = new RedisCalls(this.#nodes, budgetMs, observer);
+    this.#batches = new AskBatches({
+      ...{ nodes: this.#nodes, calls: this.#calls, budgetMs, observer },
+      onShadowUnusable: onKeyUnusable,
+    });
     this.#probe = new LaneProbe(this.#nodes, this.#probeNodes, budgetMs);
   }
 
@@ -86,27 +90,11 @@ export class RedisStore implements LimitStore, AsyncDisposable {
   }
 
   decide(ask: Ask): Promise<readonly LimitState[]> {
-    const slot = this.#nodes.slotOf(ask.terms[0]?.key ?? '');
-    const owner = this.#nodes.ownerOf(slot);
-    if (!owner?.isReady) return Promise.reject(owner?.away() ?? nobodyHolds());
-    return new Promise((resolve, reject) => {
-      let batch = this.#waiting.get(slot);
-      if (batch !== undefined && batch.keys.length + ask.terms.length > MAX_TERMS) {
-        this.#decide(slot, batch);
-        batch = undefined;
-      }
-      if (batch === undefined) {
-        batch = new AskBatch(this.#onKeyUnusable);
-        // Immediates run once all sockets that had something to read were read.
-        if (this.#waiting.size === 0) setImmediate(this.#sendWaiting);
-        this.#waiting.set(slot, batch);
-      }
-      batch.add(ask, resolve, reject);
-    });
+    return this.#batches.decide(ask);
   }
 
   async refund(id: string, parts: readonly Taken[], oneOff = false): Promise<readonly number[]> {
-    this.#sendWaiting();
+    this.#batches.sendWaiting();
     return await eachSlot(parts, this.#slotOf, async (slot, group) => {
       // Of no part: which of them there still are can change between two refunds, by an edit of the rules. Shadows alone
       // are given back by CrossSlotStore, under an id that the enforced parts may still be given back by.
@@ -115,24 +103,28 @@ export class RedisStore implements LimitStore, AsyncDisposable {
       const values = group.flatMap(({ limit, cost, resetMicros }) => [limitSpec(limit), cost, resetMicros]);
       const keys = [marker, ...group.map(({ key }) => key)];
       const longest = oneOff ? 0 : Math.max(...group.map(({ limit }) => lifetimeMs(limit)));
-      return numbers(await this.#calls.run(slot, scriptCall(REFUND, keys, [id, longest + 1_000, ...values])));
+      const call = scriptCall(REFUND, keys, [id, longest + 1_000, ...values]);
+      return await this.#numbers('refund', slot, keys, call);
     });
   }
 
   async renew(id: string, parts: readonly Taken[]): Promise<readonly number[]> {
-    this.#sendWaiting();
+    this.#batches.sendWaiting();
     return await eachSlot(parts, this.#slotOf, async (slot, group) => {
       const values = group.flatMap(({ limit, cost }) => [limitSpec(limit), cost]);
       const keys = group.map(({ key }) => key);
-      return numbers(await this.#calls.run(slot, scriptCall(RENEW, keys, [id, ...values])));
+      return await this.#numbers('renew', slot, keys, scriptCall(RENEW, keys, [id, ...values]));
     });
   }
 
   async reset(keys: readonly string[]): Promise<number> {
-    this.#sendWaiting();
+    this.#batches.sendWaiting();
     const groups = bySlot(keys, (key) => this.#nodes.slotOf(key));
     const counts = await Promise.all(
-      groups.map(({ slot, items }) => this.#calls.run(slot, (client) => client.unlink(...items))),
+      groups.map(({ slot, items }) => {
+        const call: Call = (client) => client.unlink(...items);
+        return this.#calls.run({ name: 'reset', slot, keys: items.length, call });
+      }),
     );
     return numbers(counts).reduce((sum, count) => sum + count, 0);
   }
@@ -144,7 +136,7 @@ export class RedisStore implements LimitStore, AsyncDisposable {
    * @throws NotSettled
    */
   async settle(entries: readonly Settlement[], inOrder = true): Promise<void> {
-    this.#sendWaiting();
+    this.#batches.sendWaiting();
     const left = new Map<Settlement, StoreUnavailable>();
     const groups = bySlot(entries, this.#slotOf);
     await Promise.all(groups.map(({ slot, items }) => this.#settle(slot, items, inOrder, left)));
@@ -169,15 +161,21 @@ export class RedisStore implements LimitStore, AsyncDisposable {
 
   readonly #slotOf = ({ key }: { readonly key: string }): number => this.#nodes.slotOf(key);
 
-  readonly #sendWaiting = (): void => {
-    // What goes to one node leaves in one write: a tenth less CPU where a turn asks of many slots.
-    const streams =
-      this.#waiting.size > 1 ? this.#nodes.lanes().map((lane) => this.#nodes.at(lane)?.client.stream) : [];
-    for (const stream of streams) stream?.cork();
-    for (const [slot, batch] of this.#waiting) this.#decide(slot, batch);
-    this.#waiting.clear();
-    for (const stream of streams) stream?.uncork();
-  };
+  /** The numbers that a script replies. */
+  async #numbers(
+    name: RedisCallName,
+    slot: number,
+    keys: readonly string[],
+    call: Call,
+  ): Promise<readonly number[]> {
+    const reply = await this.#calls.run({ name, slot, keys: keys.length, call });
+    try {
+      return numbers(reply);
+    } catch (error) {
+      this.#observer.failed(error as StoreUnavailable | KeyUnusable);
+      throw error;
+    }
+  }
 
   /** Puts into `left` what could not be settled, all of it or none. Never rejects. */
   async #settle(
@@ -197,8 +195,11 @@ export class RedisStore implements LimitStore, AsyncDisposable {
         : client.call('evalsha', [SETTLE.sha, ...rest]);
     const budgetMs = Math.max(this.#budgetMs, LEAST_SETTLE_BUDGET_MS);
     try {
-      const texts = (await this.#calls.run(slot, call, budgetMs, items.length > 1)) as readonly string[];
+      const divisible = items.length > 1;
+      const asked = { name: 'settle', slot, keys: items.length, call, budgetMs, divisible } as const;
+      const texts = (await this.#calls.run(asked)) as readonly string[];
       for (const failure of texts.map(replyFailure)) {
+        this.#observer.failed(failure);
         // A Redis that takes no writes: what is owed stays owed.
         if (failure instanceof StoreUnavailable) throw failure;
         this.#onKeyUnusable(failure);
@@ -209,29 +210,6 @@ export class RedisStore implements LimitStore, AsyncDisposable {
       } else if (error instanceof KeyUnusable) this.#onKeyUnusable(error);
       else for (const item of items) left.set(item, error as StoreUnavailable);
     }
-  }
-
-  #decide(slot: number, batch: AskBatch, deadlineMs = performance.now() + this.#budgetMs): void {
-    const call = scriptCall(DECIDE, batch.keys, batch.values);
-    const node = this.#nodes.ownerOf(slot);
-    if (!node?.isReady) {
-      batch.fail(node?.away() ?? nobodyHolds());
-      return;
-    }
-    withinBudget(call(node.client, false), deadlineMs - performance.now()).then(
-      (reply) => batch.settle(reply),
-      (error: unknown) => {
-        // Of a slot on its way between two nodes some asks can be decided, and those for keys on both sides can not.
-        if (batch.size > 1 && isApart(error)) {
-          for (const alone of batch.split()) this.#decide(slot, alone, deadlineMs);
-          return;
-        }
-        this.#calls.recover(slot, node, call, error, deadlineMs).then(
-          (reply) => batch.settle(reply),
-          (failure: StoreUnavailable | KeyUnusable) => batch.fail(failure),
-        );
-      },
-    );
   }
 }
 

@@ -11,11 +11,13 @@ export interface RuleFileWatchOptions {
   readonly logger: Logger;
   /** Called with the rules of each new content that is good. */
   readonly onRules: (rules: readonly Rule[]) => void;
+  /** Called for each new content that can't be used. */
+  readonly onRefused?: (() => void) | undefined;
 }
 
 /** Watches a rules file. One that can't be used is refused whole and logged once; the rules stay as they are. */
 export class RuleFileWatch extends FileWatch<Buffer> {
-  constructor({ path, content, logger, onRules }: RuleFileWatchOptions) {
+  constructor({ path, content, logger, onRules, onRefused }: RuleFileWatchOptions) {
     super({
       current: content,
       everyMs: 200,
@@ -29,6 +31,7 @@ export class RuleFileWatch extends FileWatch<Buffer> {
         logger.info(facts, afterRefusal ? 'rules are good again' : 'rules read anew');
       },
       refuse(problems) {
+        onRefused?.();
         logger.error({ file: path, problems }, 'the rules file is refused: the rules stay as they were');
       },
     });

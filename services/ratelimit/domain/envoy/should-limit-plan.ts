@@ -14,6 +14,9 @@ import { statKeyOf } from './stat-key.ts';
 /** Whether a limit stops a request by itself, never, or together with all others of its kind. */
 export type LimitMode = 'ENFORCED' | 'SHADOW' | 'QUOTA';
 
+/** How the endpoints begin that hits count under by Envoy's configuration. No caller can ask for such a one. */
+export const ENVOY_ENDPOINTS = 'envoy|';
+
 /** What a descriptor asks of the store. */
 export interface DescriptorPlan {
   readonly descriptor: EnvoyDescriptor;
@@ -88,7 +91,7 @@ function planDescriptor(
   const asRule = quota?.kind === 'RULE';
   const template = asRule ? quota.identifier : undefined;
   const check: Check = {
-    endpoint: asRule ? quota.rule : `envoy|${domain}`,
+    endpoint: asRule ? quota.rule : `${ENVOY_ENDPOINTS}${domain}`,
     identifier: template === undefined ? (match?.identifier ?? '') : fillIdentifier(template, entries),
     cost: givesBack || hits === 0 ? 1 : hits,
     roles: [],

@@ -3,6 +3,7 @@ import {
   RateLimitRequestSchema,
   type RateLimitService,
 } from '../../../../gen/envoy/service/ratelimit/v3/rls_pb.ts';
+import { activeSpan } from '../../../../runtime/tracing/active-span.ts';
 import { requestRules } from '../../../../runtime/validation.ts';
 import type { RateLimitContext } from '../../context.ts';
 import { EnvoyNotConfigured } from '../../domain/errors.ts';
@@ -17,6 +18,8 @@ export function shouldRateLimit({
 }: Pick<RateLimitContext, 'envoy'>): MethodImpl<typeof RateLimitService.method.shouldRateLimit> {
   return async (request) => {
     if (envoy === undefined) throw new EnvoyNotConfigured();
-    return envoyResponse(await envoy.limits.decide(envoyRequest(request)), envoy.headers);
+    const answer = await envoy.limits.decide(envoyRequest(request));
+    activeSpan()?.setAttribute('optix.allowed', !answer.over);
+    return envoyResponse(answer, envoy.headers);
   };
 }

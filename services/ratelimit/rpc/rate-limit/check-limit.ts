@@ -5,6 +5,8 @@ import {
 } from '../../../../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
 import { requestRules } from '../../../../runtime/validation.ts';
 import type { RateLimitContext } from '../../context.ts';
+import type { Decision } from '../../domain/decision.ts';
+import { noteDecision } from '../decision-span.ts';
 import { checkBounds } from './check-rules.ts';
 import { decisionResponse } from './decision-response.ts';
 
@@ -16,6 +18,10 @@ export function checkLimit({
 }: Pick<RateLimitContext, 'limiter'>): MethodImpl<typeof RateLimitService.method.checkLimit> {
   return (request) => {
     const decision = limiter.check(request);
-    return decision instanceof Promise ? decision.then(decisionResponse) : decisionResponse(decision);
+    return decision instanceof Promise ? decision.then(answer) : answer(decision);
   };
+}
+
+function answer(decision: Decision) {
+  return decisionResponse(noteDecision(decision));
 }

@@ -1,8 +1,8 @@
 import { Counter } from 'prom-client';
-import type { Metrics } from '../../runtime/metrics/metrics.ts';
-import type { HitStatistics } from './domain/envoy/should-limit.ts';
-import type { DescriptorPlan } from './domain/envoy/should-limit-plan.ts';
-import type { DescriptorStatus } from './domain/envoy/should-limit-status.ts';
+import type { Metrics } from '../../../runtime/metrics/metrics.ts';
+import type { HitStatistics } from '../domain/envoy/should-limit.ts';
+import type { DescriptorPlan } from '../domain/envoy/should-limit-plan.ts';
+import type { DescriptorStatus } from '../domain/envoy/should-limit-status.ts';
 
 /** Part of a limit from which on hits are near it, as in the reference implementation. */
 const NEAR = 0.8;

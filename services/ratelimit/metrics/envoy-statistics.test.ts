@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { Metrics } from '../../runtime/metrics/metrics.ts';
-import { descriptorOf } from './domain/envoy/testing-descriptors.ts';
-import { asking, EnvoyWorld } from './domain/envoy/testing-should-limit.ts';
+import { Metrics } from '../../../runtime/metrics/metrics.ts';
+import { descriptorOf } from '../domain/envoy/testing-descriptors.ts';
+import { asking, EnvoyWorld } from '../domain/envoy/testing-should-limit.ts';
 import { EnvoyStatistics } from './envoy-statistics.ts';
 
 const limits = (requestsPerUnit: number) => ({ rateLimit: { unit: 'MINUTE', requestsPerUnit } });
