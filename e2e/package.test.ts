@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../scripts/run-command.ts';
 import { startTestRateLimit, type TestService } from '../testing/services.ts';
+import { type PackedPackage, packPackage } from './packed-package.ts';
 
 const run = promisify(execFile);
 const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
@@ -15,43 +14,17 @@ const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) 
   readonly devDependencies: Readonly<Record<string, string>>;
 };
 
-/** What the package is built into. */
-const DIST = join(ROOT, 'dist');
-const wasBuilt = existsSync(DIST);
-
-/** Where everything of this file is. */
-let directory: string;
-/** The package as `npm pack` makes it. */
-let archive: string;
+let packed: PackedPackage;
 let ratelimit: TestService;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'optix-package-'));
-  const { stdout } = await npm(ROOT, 'pack', '--json', '--pack-destination', directory);
-  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as { readonly filename: string }[];
-  archive = join(directory, packed?.filename ?? '');
+  packed = await packPackage();
   ratelimit = await startTestRateLimit();
 }, 120_000);
 afterAll(async () => {
   await ratelimit[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true, force: true });
-  if (!wasBuilt) await rm(DIST, { recursive: true, force: true });
+  await packed[Symbol.asyncDispose]();
 });
-
-function npm(cwd: string, ...args: string[]) {
-  return run('npm', args, { cwd, env: { ...process.env, npm_config_update_notifier: 'false' } });
-}
-
-/** An empty project with these files, into which the package was installed, and whatever else is named. */
-async function project(name: string, files: Readonly<Record<string, string>>, ...packages: string[]) {
-  const folder = join(directory, name);
-  await mkdir(folder);
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module' }));
-  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
-  const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'];
-  await npm(folder, 'install', ...options, archive, ...packages);
-  return folder;
-}
 
 /** The version that this project's own tests use. */
 function sameVersion(name: string): string {
@@ -60,12 +33,12 @@ function sameVersion(name: string): string {
 
 describe('the package that npm pack makes', () => {
   it('is used from plain JavaScript, with nothing else installed', async () => {
-    const folder = await project('in-javascript', {
+    const folder = await packed.install('in-javascript', {
       'main.js': `
 import { createLimiter } from 'optix/ratelimit';
 import { createTokenVerifier, TokenInvalid } from 'optix/identity';
 
-const limiter = createLimiter({ address: process.argv[2], whenUnreachable: 'throw' });
+const limiter = createLimiter({ address: process.argv[2], whenUnreachable: 'throw', timeoutMs: 10_000 });
 const answers = [];
 for (let call = 0; call < 4; call += 1) {
   const { allowed, decision } = await limiter.check({ endpoint: 'auth_register', identifier: 'user:js' });
@@ -99,7 +72,7 @@ console.log(JSON.stringify({ answers, refused: refusal instanceof TokenInvalid, 
 
   it('has types that a strict project compiles with, those of its frameworks too', async () => {
     const frameworks = ['express', '@types/express', 'fastify', 'hono', '@types/node'].map(sameVersion);
-    const folder = await project(
+    const folder = await packed.install(
       'in-typescript',
       {
         'tsconfig.json': JSON.stringify({
@@ -131,7 +104,7 @@ import { limitCalls as limitGrpc } from 'optix/ratelimit/grpc';
 import { limitRequests as limitHono } from 'optix/ratelimit/hono';
 
 const address = process.argv[2] ?? '';
-using limiter = createLimiter({ address, whenUnreachable: 'deny' });
+using limiter = createLimiter({ address, whenUnreachable: 'deny', timeoutMs: 10_000 });
 using verifier = createTokenVerifier({ address, issuer: 'issuer', audience: 'audience' });
 
 const app = express();
@@ -194,20 +167,28 @@ server.closeAllConnections();
   }, 180_000);
 
   it('holds nothing but what was built, and no test', async () => {
-    const { stdout } = await run('tar', ['-tzf', archive]);
+    const { stdout } = await run('tar', ['-tzf', packed.archive]);
     const files = stdout.trim().split('\n');
-    const other = files.filter((file) => !/^package\/dist\/(clients|gen)\/.*\.(js|d\.ts)$/.test(file));
-    expect(other.sort()).toEqual(['package/LICENSE', 'package/README.md', 'package/package.json']);
-    expect(files.filter((file) => /\.test\.|testing/.test(file))).toEqual([]);
+    const built = /^package\/dist\/(bin|clients|gen|migrations|runtime|services|stack)\/.*\.(js|lua|sql)$/;
+    const types = /^package\/dist\/(clients|gen)\/.*\.d\.ts$/;
+    const other = files.filter((file) => !built.test(file) && !types.test(file));
+    expect(other.sort()).toEqual([
+      'package/LICENSE',
+      'package/README.md',
+      'package/bin/optix.js',
+      'package/dist/package.json',
+      'package/package.json',
+    ]);
+    expect(files.filter((file) => /\.test\.|testing|recorded/.test(file))).toEqual([]);
   });
 
   it('loads nothing but Node and what it depends on', async () => {
-    const { stdout } = await run('tar', ['-xzOf', archive, '--wildcards', 'package/dist/*.js'], {
+    const { stdout } = await run('tar', ['-xzOf', packed.archive, '--wildcards', 'package/dist/*.js'], {
       maxBuffer: 100_000_000,
     });
-    const loaded = [...stdout.matchAll(/(?:from |import\(|^import )['"]([^.'"][^'"]*)['"]/gm)].map(
-      ([, name = '']) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'),
-    );
+    const loaded = [
+      ...stdout.matchAll(/(?:from |import\(|^import )['"]([^.'"][^'"]*)['"](?:;|\)| with)/gm),
+    ].map(([, name = '']) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
     const foreign = new Set(
       loaded.filter((name) => !name.startsWith('node:') && !(name in MANIFEST.dependencies)),
     );

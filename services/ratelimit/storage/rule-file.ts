@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { InvalidFile } from '../../../runtime/invalid-file.ts';
 import { loadFile, textOf } from '../../../runtime/load-file.ts';
+import { moduleUrl } from '../../../runtime/module-url.ts';
 import { defineRule, type Rule } from '../domain/rule.ts';
 import { type RulesYaml, readRulesYaml } from './rules-yaml.ts';
 
@@ -57,7 +58,7 @@ async function readOnThread(
   text: string,
   { timeoutMs = 60_000, signal }: ParseRuleFileOptions,
 ): Promise<RulesYaml> {
-  const worker = new Worker(new URL('./rules-yaml-worker.ts', import.meta.url), { workerData: text });
+  const worker = new Worker(moduleUrl('./rules-yaml-worker', import.meta.url), { workerData: text });
   // A map of 100,000 keys, each of which the parser compares with all the others, takes it minutes.
   const late = AbortSignal.timeout(timeoutMs);
   try {

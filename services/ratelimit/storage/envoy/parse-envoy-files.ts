@@ -2,6 +2,7 @@ import { on } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { InvalidFile } from '../../../../runtime/invalid-file.ts';
 import { textOf } from '../../../../runtime/load-file.ts';
+import { moduleUrl } from '../../../../runtime/module-url.ts';
 import type { EnvoyDomainDefinition } from '../../domain/envoy/envoy-definition.ts';
 import type { EnvoyFile } from './envoy-files.ts';
 import { type EnvoyText, type EnvoyYaml, readEnvoyYaml } from './envoy-yaml.ts';
@@ -67,7 +68,7 @@ async function readOnThread(
   { mergeDomains, timeoutMs = 60_000, signal }: ParseEnvoyFilesOptions,
 ): Promise<EnvoyYaml> {
   const workerData = { files, mergeDomains };
-  const worker = new Worker(new URL('./envoy-yaml-worker.ts', import.meta.url), { workerData });
+  const worker = new Worker(moduleUrl('./envoy-yaml-worker', import.meta.url), { workerData });
   // A map of 100,000 keys, each of which the parser compares with all the others, takes it minutes.
   const late = AbortSignal.timeout(timeoutMs);
   try {
