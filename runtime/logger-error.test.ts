@@ -132,3 +132,30 @@ test('long messages, deep causes and many errors are cut', () => {
   const many = new AggregateError(Array.from({ length: 50 }, (_, n) => new Error(`${n}`)));
   expect(loggedError(many).errors).toHaveLength(10);
 });
+
+test('errors that lead back to themselves are told a few times', () => {
+  const error: Error & { errors?: unknown[] } = new Error('again');
+  error.cause = error;
+  error.errors = Array.from({ length: 10 }, () => error);
+  expect(JSON.stringify(loggedError(error)).match(/"type":/g)?.length).toBe(30);
+});
+
+test('an error that can not be read is told as such', () => {
+  const error = Object.defineProperty(new Error('odd'), 'code', {
+    get() {
+      throw new Error('not this way');
+    },
+  });
+  const unreadable = { type: 'object', message: 'an error that can not be read' };
+  expect(loggedError(error)).toEqual(unreadable);
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  expect(loggedError(proxy)).toEqual(unreadable);
+});
+
+test('a long message takes no long time', () => {
+  const startedAt = performance.now();
+  const { message } = loggedError(new Error(`${'a'.repeat(100_000)} of somebody@example.com`));
+  expect(message).toHaveLength(1001);
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+});

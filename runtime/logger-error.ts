@@ -34,6 +34,8 @@ const FACTS = [
 const MAX_FACT_CHARACTERS = 200;
 const MAX_DEPTH = 5;
 const MAX_ERRORS = 10;
+/** Of one error with all that it is made of: what leads back to itself would be told thousands of times. */
+const MAX_TOLD = 30;
 const MAX_FRAMES = 30;
 const FRAME = /^ +at .*:\d+:\d+\)?$/;
 /** SQLSTATE of a refused value (PostgreSQL, appendix A: class 22). */
@@ -44,7 +46,17 @@ const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
  * errors (pg `detail`, `where` and `parameters`, ioredis `command.args`, nodemailer `response`, Connect `metadata`,
  * Node's URL `input`), and the next one will hang something else there.
  */
-export function loggedError(error: unknown, depth = MAX_DEPTH): LoggedError {
+export function loggedError(error: unknown): LoggedError {
+  try {
+    return told(error, { depth: MAX_DEPTH, all: { left: MAX_TOLD } });
+  } catch {
+    // A getter or a proxy of somebody else's: the line is about what failed, and must not fail itself.
+    return { type: typeof error, message: 'an error that can not be read' };
+  }
+}
+
+function told(error: unknown, within: Within): LoggedError {
+  within.all.left -= 1;
   if (!isErrorLike(error)) {
     // Whatever was thrown instead of an error may be, or hold, anything.
     return { type: error === null ? 'null' : typeof error, message: 'no error, but this was thrown' };
@@ -52,16 +64,29 @@ export function loggedError(error: unknown, depth = MAX_DEPTH): LoggedError {
   const type = error.constructor?.name || error.name || 'Error';
   const message = messageOf(error);
   const { cause, errors, command } = error;
+  const inner = { depth: within.depth - 1, all: within.all };
   return {
     type,
     message,
     ...(typeof error.stack === 'string' && { stack: [`${type}: ${message}`, ...framesOf(error)].join('\n') }),
     ...factsOf(error),
     ...(isNamed(command) && { command: command.name }),
-    ...(cause !== undefined && depth > 1 && { cause: loggedError(cause, depth - 1) }),
+    ...(cause !== undefined && hasRoom(inner) && { cause: told(cause, inner) }),
     ...(Array.isArray(errors) &&
-      depth > 1 && { errors: errors.slice(0, MAX_ERRORS).map((each) => loggedError(each, depth - 1)) }),
+      hasRoom(inner) && {
+        errors: errors.slice(0, MAX_ERRORS).flatMap((each) => (hasRoom(inner) ? [told(each, inner)] : [])),
+      }),
   };
+}
+
+function hasRoom({ depth, all }: Within): boolean {
+  return depth > 0 && all.left > 0;
+}
+
+/** How much more may be told. */
+interface Within {
+  readonly depth: number;
+  readonly all: { left: number };
 }
 
 interface ErrorLike {

@@ -17,6 +17,14 @@ test('fields with the name of a secret are left out, however deep and written', 
   expect(entry.password).toBe('hush');
 });
 
+test('they are left out of lists, and of objects without a prototype', () => {
+  const bare = Object.assign(Object.create(null), { token: 'hush' });
+  expect(withoutSecrets({ users: [{ id: 1, password: 'hush' }, 2], bare })).toEqual({
+    users: [{ id: 1, password: '[redacted]' }, 2],
+    bare: { token: '[redacted]' },
+  });
+});
+
 test('what has none is the same object', () => {
   const entry = { a: 1, of: { b: [2] }, token: undefined };
   expect(withoutSecrets(entry)).toBe(entry);

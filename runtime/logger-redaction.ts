@@ -25,11 +25,7 @@ const MAX_DEPTH = 4;
 export function withoutSecrets(entry: object, depth = MAX_DEPTH): object {
   let copy: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(entry)) {
-    const shown = SECRET.has(name)
-      ? REDACTED
-      : isPlain(value) && depth > 1
-        ? withoutSecrets(value, depth - 1)
-        : value;
+    const shown = SECRET.has(name) ? REDACTED : depth > 1 ? shownOf(value, depth - 1) : value;
     if (shown === value || value === undefined) continue;
     copy ??= { ...entry };
     copy[name] = shown;
@@ -37,7 +33,16 @@ export function withoutSecrets(entry: object, depth = MAX_DEPTH): object {
   return copy ?? entry;
 }
 
+function shownOf(value: unknown, depth: number): unknown {
+  if (isPlain(value)) return withoutSecrets(value, depth);
+  if (!Array.isArray(value)) return value;
+  const shown = value.map((each) => (isPlain(each) ? withoutSecrets(each, depth) : each));
+  return shown.some((each, at) => each !== value[at]) ? shown : value;
+}
+
 /** Errors and the like have serializers of their own. */
 function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

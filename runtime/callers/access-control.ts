@@ -5,6 +5,7 @@ import { type ClientCertificate, clientCertificateOf } from '../client-certifica
 import { rpcError } from '../errors.ts';
 import type { RouteRequest } from '../http-route.ts';
 import { methodName } from '../service-table.ts';
+import { activeSpan, UNKNOWN_CALLER } from '../tracing/active-span.ts';
 import type { Caller } from './caller.ts';
 import { ANY_CALLER, type Policy } from './policy.ts';
 
@@ -141,6 +142,7 @@ export class AccessControl {
   }
 
   #unauthenticated(header: string): ConnectError {
+    activeSpan()?.setAttribute(UNKNOWN_CALLER, true);
     return rpcError(Code.Unauthenticated, {
       message: `the call needs the credential of a known caller: ${header}: Bearer <API key or service token>, or a client certificate`,
       reason: 'CALLER_UNAUTHENTICATED',

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { describe, expect, it, test } from 'vitest';
 import { collectingLogger } from '../../testing/collecting-logger.ts';
@@ -71,6 +72,36 @@ describe('metrics', () => {
     const plain = await (await ask('text/plain')).text();
     expect(plain).toContain('# HELP optix_tests_total Say "hi".\n# TYPE optix_tests_total counter\n');
     expect(plain).not.toContain('# EOF');
+  });
+
+  it('are collected once for all who ask at one moment', async () => {
+    const metrics = new Metrics();
+    let collected = 0;
+    new Gauge({
+      ...{ name: 'optix_slow', help: 'Slow.', registers: [metrics.registry] },
+      async collect() {
+        collected += 1;
+        await sleep(300);
+        this.set(collected);
+      },
+    });
+    const { echo } = await serve(metrics);
+    await using _ = echo;
+    const read = async () => await (await fetch(`${echo.httpUrl}/metrics`)).text();
+    for (const text of await Promise.all(Array.from({ length: 20 }, read))) {
+      expect(text).toContain('\noptix_slow 1\n');
+    }
+    expect(await read()).toContain('\noptix_slow 2\n');
+  });
+
+  it('have a value each, also where they were read just before', async () => {
+    const { echo } = await serve(new Metrics());
+    await using _ = echo;
+    for (let read = 0; read < 5; read += 1) {
+      const text = await (await fetch(`${echo.httpUrl}/metrics`)).text();
+      expect(text).toContain('nodejs_eventloop_lag_p99_seconds ');
+      expect(text).not.toMatch(/ (NaN|9223372036.*)$/m);
+    }
   });
 
   it('that can not be read are an error, and told in the log alone', async () => {

@@ -11,6 +11,15 @@ export const METRICS_ENTRY = 'GET /metrics';
 
 /** `GET /metrics`: in OpenMetrics where the scraper prefers it, else in the text format of Prometheus. */
 export function metricsRoute({ registry }: Metrics): GuardedRoute {
+  const writing = new Map<ExpositionFormat, Promise<string>>();
+  /** All that ask at one moment get the same text: a crowd of scrapers costs as much as one. */
+  const text = (format: ExpositionFormat): Promise<string> => {
+    const begun = writing.get(format);
+    if (begun !== undefined) return begun;
+    const written = exposition(registry, format).finally(() => writing.delete(format));
+    writing.set(format, written);
+    return written;
+  };
   return {
     policyEntry: METRICS_ENTRY,
     // The one that scrapers can be told to send.
@@ -21,7 +30,7 @@ export function metricsRoute({ registry }: Metrics): GuardedRoute {
       return {
         status: 200,
         headers: { 'content-type': CONTENT_TYPES[format], 'cache-control': 'no-store', vary: 'accept' },
-        body: await exposition(registry, format),
+        body: await text(format),
       };
     },
     refuse,

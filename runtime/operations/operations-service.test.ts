@@ -195,6 +195,11 @@ describe('a bad request', () => {
     ['no level', { logSettings: {}, updateMask: { paths: ['level'] } }, ['log_settings.level']],
     ['an unknown level', { logSettings: { level: 99 as LogLevel } }, ['log_settings.level']],
     ['no threshold', { logSettings: {}, updateMask: { paths: ['slow_query_threshold'] } }, [threshold]],
+    [
+      'a threshold of less than a millisecond',
+      { logSettings: { slowQueryThreshold: { seconds: 0n, nanos: 400_000 } } },
+      [threshold],
+    ],
     ['a threshold below zero', { logSettings: { slowQueryThreshold: durationFromMs(-1) } }, [threshold]],
     [
       'a threshold of an hour',

@@ -27,6 +27,9 @@ interface Active {
  */
 export const MAX_INNER_SPANS = 1000;
 
+/** Attribute of a call's span: the call showed no credential of a known caller, and was refused. */
+export const UNKNOWN_CALLER = 'optix.unknown_caller';
+
 /** A call that began a trace which nobody records. */
 const UNRECORDED = Symbol('unrecorded');
 

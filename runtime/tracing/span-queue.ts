@@ -19,6 +19,8 @@ export interface SpanQueueOptions {
   /** Sends spans; answers how many were refused, or throws CollectorFailure. */
   readonly send: (spans: readonly ReadableSpan[], signal: AbortSignal) => Promise<number>;
   readonly onFailure: (failure: CollectorFailure) => void;
+  /** Whether a span is to be sent at all; one that is not is not counted as dropped. Default: all are. */
+  readonly keeps?: (span: ReadableSpan) => boolean;
   readonly onDropped: (spans: number) => void;
 }
 
@@ -45,6 +47,7 @@ export class SpanQueue implements SpanProcessor {
   }
 
   onEnd(span: ReadableSpan): void {
+    if (this.#options.keeps?.(span) === false) return;
     if (this.#stop.signal.aborted) {
       this.#options.onDropped(1);
       return;

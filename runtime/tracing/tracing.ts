@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
-import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace';
+import { AlwaysOnSampler, type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace';
 import { Counter } from 'prom-client';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { RouteHandler } from '../http-route.ts';
@@ -8,6 +8,7 @@ import { LogThrottle } from '../log-throttle.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ServiceTable } from '../service-table.ts';
+import { UNKNOWN_CALLER } from './active-span.ts';
 import { CallSpans } from './call-spans.ts';
 import { OtlpSender } from './otlp-sender.ts';
 import { routeWithSpans } from './route-spans.ts';
@@ -47,10 +48,13 @@ export function openTracing(
   const { otlpEndpoint: endpoint, otlpHeaders = {}, tracesSampleRatio, environment } = settings;
   if (endpoint === undefined) return undefined;
 
+  const ratio = Number(tracesSampleRatio);
   const sender = new OtlpSender(endpoint, otlpHeaders);
   const [failures, drops] = [new LogThrottle(LOG_EVERY_MS), new LogThrottle(LOG_EVERY_MS)];
   const queue = new SpanQueue({
     send: async (spans, signal) => await sender.send(spans, signal),
+    // Whoever can reach the port could have everything recorded, and push the spans of others out.
+    keeps: (span) => !isRecordedForUnknown(span) || Math.random() < ratio,
     onFailure: ({ message: reason, cause }) => {
       const keptBack = failures.pass();
       if (keptBack === undefined) return;
@@ -69,12 +73,17 @@ export function openTracing(
     spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH },
     spanProcessors: [queue],
   });
-  const spans = new CallSpans(provider.getTracer('optix', packageJson.version), Number(tracesSampleRatio));
+  const spans = new CallSpans(provider.getTracer('optix', packageJson.version), ratio);
   return {
     wrap: (table) => spans.wrap(table),
     wrapRoute: (name, route) => routeWithSpans(spans, name, route),
     [Symbol.asyncDispose]: async () => await provider.shutdown(),
   };
+}
+
+/** Whether a span is there since a caller said so who then turned out not to be known. */
+function isRecordedForUnknown({ attributes, parentSpanContext }: ReadableSpan): boolean {
+  return attributes[UNKNOWN_CALLER] === true && parentSpanContext?.isRemote === true;
 }
 
 /** What all spans of a service have in common, by OpenTelemetry's conventions. Nothing of it is read from the environment. */

@@ -44,8 +44,10 @@ export const updateLogSettingsRules = requestRules(UpdateLogSettingsRequestSchem
   if (!changing.includes('slow_query_threshold')) return;
   const { slowQueryThreshold: threshold } = logSettings;
   const ms = threshold === undefined ? Number.NaN : durationMs(threshold);
-  if (!(ms >= 0 && ms <= MAX_THRESHOLD_MS)) {
-    violations.add('log_settings.slow_query_threshold', 'must be from 0 to 10 minutes');
+  // A part of a millisecond is no small threshold but 0, which is none.
+  const isWhole = threshold !== undefined && threshold.nanos % 1_000_000 === 0;
+  if (!(ms >= 0 && ms <= MAX_THRESHOLD_MS && isWhole)) {
+    violations.add('log_settings.slow_query_threshold', 'must be whole milliseconds from 0 to 10 minutes');
   }
 });
 
