@@ -1,8 +1,12 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { CHECKOUT } from './checkout.ts';
+
+/** Of all processes of a test run: most of what a command takes is to read its TypeScript. Goes with the run's directory. */
+export const NODE_COMPILE_CACHE = join(tmpdir(), 'optix-compile-cache');
 
 export interface Ended {
   readonly status: number | null;
@@ -16,7 +20,7 @@ export function startOptix(
   env: NodeJS.ProcessEnv = {},
 ): ChildProcessByStdio<Writable, Readable, Readable> {
   return spawn(process.execPath, [join(CHECKOUT, 'bin', 'optix.ts'), ...args], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
 }

@@ -13,7 +13,7 @@ import { withTestClient } from '../testing/database-admin.ts';
 import { BackupStack } from './backup-stack.ts';
 
 /** Enough that a restore takes a while. */
-const USERS = 15_000;
+const USERS = 4_000;
 const FILL = `
   insert into user_service.users (id, email, email_normalized, roles, created_at, updated_at)
     select gen_random_uuid(), n || '@example.com', n || '@example.com', array['user'], now(), now()

@@ -125,5 +125,17 @@ describe('is refused where', () => {
       limiter: { documents: [{ name: 'counts', revision: '1.', file: 'x.y' }] },
     });
     expect(await refusal()).toContain('manifest.json is none: limiter.documents.0.name');
+    replaceManifest(null);
+    expect(await refusal()).toContain('manifest.json is none: ');
+  });
+
+  it('its manifest names a table twice, or has a document that grows as it is unpacked', async () => {
+    const { identity } = MANIFEST;
+    const twice = { ...identity, tables: [...(identity?.tables ?? []), ...(identity?.tables ?? [])] };
+    replaceManifest({ ...MANIFEST, identity: twice });
+    expect(await refusal()).toContain('manifest.json is none: identity.tables: a table is there twice');
+    const documents = [{ name: 'rules', revision: '1.', file: 'users.copy.gz' }];
+    replaceManifest({ ...MANIFEST, limiter: { documents } });
+    expect(await refusal()).toContain('manifest.json is none: limiter.documents.0.file');
   });
 });

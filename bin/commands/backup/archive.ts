@@ -85,10 +85,8 @@ async function sizesOf(directory: string, files: readonly string[]): Promise<Rea
 async function readManifest(directory: string, digests: ReadonlyMap<string, string>): Promise<Manifest> {
   const unusable = (why: string) => new BackupUnusable(`${directory} can't be used: ${why}`);
   if (!digests.has(MANIFEST)) throw unusable(`${SUMS} does not name ${MANIFEST}`);
-  const written = JSON.parse(await readFile(join(directory, MANIFEST), 'utf8')) as {
-    readonly format?: unknown;
-  };
-  if (typeof written.format === 'number' && written.format > FORMAT) {
+  const written = parsed(await readFile(join(directory, MANIFEST), 'utf8'));
+  if (typeof written?.format === 'number' && written.format > FORMAT) {
     throw unusable(`its format is ${written.format}, and this program knows ${FORMAT}: use a newer program`);
   }
   const read = manifestSchema.safeParse(written);
@@ -101,6 +99,15 @@ async function readManifest(directory: string, digests: ReadonlyMap<string, stri
   const unknown = parts.filter(({ file }) => !digests.has(file)).map(({ file }) => file);
   if (unknown.length > 0) throw unusable(`${SUMS} does not name ${unknown.join(', ')}`);
   return read.data;
+}
+
+/** Undefined where it is no JSON. */
+function parsed(text: string): { readonly format?: unknown } | null | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function openFile(path: string, onRead: (bytes: number) => void = () => undefined): Readable {

@@ -30,7 +30,11 @@ export const manifestSchema = z.strictObject({
             file,
           }),
         )
-        .min(1),
+        .min(1)
+        .refine(
+          (tables) => new Set(tables.map((table) => table.name)).size === tables.length,
+          'a table is there twice',
+        ),
       sequences: z.array(z.strictObject({ name, value: z.string().regex(/^\d{1,19}$/) })),
       /** By which encryption keys its secrets are sealed: ids, and how many secrets. */
       encryptionKeys: z.array(z.strictObject({ id: z.string(), secrets: count })),
@@ -43,7 +47,13 @@ export const manifestSchema = z.strictObject({
   /** Null where the backup is without it. */
   limiter: z
     .strictObject({
-      documents: z.array(z.strictObject({ name: z.enum(['rules', 'callers']), revision: z.string(), file })),
+      documents: z.array(
+        z.strictObject({
+          name: z.enum(['rules', 'callers']),
+          revision: z.string(),
+          file: file.endsWith('.json'),
+        }),
+      ),
     })
     .nullable(),
 });

@@ -2,16 +2,16 @@ import { text } from 'node:stream/consumers';
 import type { WriteStream } from 'node:tty';
 import type { RedisTarget } from '../../../runtime/redis-target.ts';
 import { BackupRefused } from '../../../services/identity/backup/errors.ts';
-import { type LoadedDatabase, loadDatabase } from '../../../services/identity/backup/load-database.ts';
+import type { LoadedDatabase } from '../../../services/identity/backup/load-database.ts';
 import { checkLevel } from '../../../services/identity/backup/schema-level.ts';
 import {
+  askLimiter,
   countEntries,
   type LimiterDocument,
   putLimiterDocuments,
-  readLimiterDocuments,
 } from '../../../services/ratelimit/backup/limiter-documents.ts';
 import { openProgress, type Progress } from '../../output/progress.ts';
-import { type Archive, openArchive } from './archive.ts';
+import { type Archive, BackupUnusable, openArchive } from './archive.ts';
 import type { BackupPart } from './backup-parts.ts';
 import type { Manifest } from './manifest.ts';
 import type { RestoreSummary } from './restore-summary.ts';
@@ -29,6 +29,9 @@ export interface RestoreOptions {
   readonly keepSessions: boolean;
   readonly allowMissingKeys: boolean;
 }
+
+/** More than the service keeps of one. */
+const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 type IdentityPart = NonNullable<Manifest['identity']>;
 
@@ -57,6 +60,7 @@ export async function restoreBackup(
     ({ id }) => !places.encryptionKeyIds.includes(id),
   );
   if (identity !== null) checkLevel(identity.migrations);
+  const { redis } = places;
   const common = {
     directory: archive.directory,
     checkOnly: options.isCheck,
@@ -64,17 +68,21 @@ export async function restoreBackup(
     users: identity?.tables.find(({ name }) => name === 'users')?.rows ?? null,
     rows: identity?.tables.reduce((sum, { rows }) => sum + rows, 0) ?? null,
     missingKeys,
+    migrated: [],
+    leftOut: [],
+    ended: null,
+    chain: null,
+    limiterSkipped: !options.isCheck && redis === undefined && (documents?.length ?? 0) > 0,
   };
   if (options.isCheck) {
-    return { ...common, seconds: since(startedAt), migrated: [], ended: null, chain: null, limiter: null };
+    return { ...common, seconds: since(startedAt), limiter: null };
   }
   if (!options.allowMissingKeys) refuseWithout(missingKeys);
-  const { redis } = places;
   if (redis === undefined && only === 'limiter') {
     throw new Error('REDIS_URL must be set: it names the Redis of the limiter');
   }
   // Before anything changes: that Redis is there.
-  if (redis !== undefined && documents !== null) await readLimiterDocuments(redis);
+  if (redis !== undefined && documents !== null) await askLimiter(redis);
   let limiter: RestoreSummary['limiter'] = null;
   const restoreLimiter = async () => {
     if (redis === undefined || documents === null) return;
@@ -83,7 +91,7 @@ export async function restoreBackup(
   };
   if (identity === null) {
     await restoreLimiter();
-    return { ...common, seconds: since(startedAt), migrated: [], ended: null, chain: null, limiter };
+    return { ...common, seconds: since(startedAt), limiter };
   }
   const loaded = await load(archive, identity, places, options, progress, restoreLimiter);
   return { ...common, seconds: since(startedAt), ...outcomeOf(loaded), limiter };
@@ -103,6 +111,8 @@ async function load(
   const files = new Map(identity.tables.map(({ name, file }) => [name, file]));
   const sizeBytes = [...files.values()].reduce((sum, file) => sum + archive.sizeOf(file), 0);
   let readBytes = 0;
+  // Not before the backup is known to be good: the ORM takes a second.
+  const { loadDatabase } = await import('../../../services/identity/backup/load-database.ts');
   return await loadDatabase(databaseUrl, identity, {
     keepSessions,
     beforeCommit,
@@ -114,9 +124,11 @@ async function load(
   });
 }
 
-function outcomeOf({ migrated, distrusted, chain }: LoadedDatabase) {
+function outcomeOf({ rows, migrated, leftOut, distrusted, chain }: LoadedDatabase) {
   return {
+    rows,
     migrated,
+    leftOut,
     ended: distrusted ?? null,
     chain: {
       intact: chain.findings.length === 0,
@@ -132,6 +144,9 @@ async function readDocuments(archive: Archive): Promise<readonly LimiterDocument
   if (limiter === null) return null;
   return await Promise.all(
     limiter.documents.map(async ({ name, revision, file }) => {
+      if (archive.sizeOf(file) > MAX_DOCUMENT_BYTES) {
+        throw new BackupUnusable(`${archive.directory} can't be used: ${file} is too large`);
+      }
       const document = { name, revision, text: await text(archive.open(file)) };
       countEntries(document);
       return document;

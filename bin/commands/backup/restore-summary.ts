@@ -12,6 +12,8 @@ export interface RestoreSummary {
   readonly rows: number | null;
   /** Migrations that ran after the rows were loaded. */
   readonly migrated: readonly string[];
+  /** What the backup has that is not identity's: tables, `table.column`, sequences that somebody added. */
+  readonly leftOut: readonly string[];
   /** What was ended; null where it was kept. */
   readonly ended: {
     readonly sessions: number;
@@ -26,6 +28,8 @@ export interface RestoreSummary {
   /** Ids of encryption keys that are not set, with the number of secrets that can't be read without. */
   readonly missingKeys: readonly { readonly id: string; readonly secrets: number }[];
   readonly limiter: { readonly rules: PutOutcome | 'none'; readonly callers: PutOutcome | 'none' } | null;
+  /** Whether the backup has the limiter's part, and there was no Redis to put it into. */
+  readonly limiterSkipped: boolean;
 }
 
 const SHOWN_FINDINGS = 10;
@@ -40,6 +44,9 @@ export function restoreText(summary: RestoreSummary): string {
       : `restored from ${directory} in ${seconds.toFixed(1)} s: ${what}`,
   ];
   for (const name of migrated) lines.push(`applied ${name}`);
+  if (summary.leftOut.length > 0) {
+    lines.push(`left out, as no migration of identity makes it: ${summary.leftOut.join(', ')}`);
+  }
   for (const { id, secrets } of summary.missingKeys) {
     lines.push(`the encryption key ${id} is not set: ${secrets} secrets can't be read without it`);
   }
@@ -58,6 +65,9 @@ export function restoreText(summary: RestoreSummary): string {
       `live rules: ${outcomeText(limiter.rules)}`,
       `ratelimit's caller keys: ${outcomeText(limiter.callers)}`,
     );
+  }
+  if (summary.limiterSkipped) {
+    lines.push("live rules and ratelimit's caller keys: NOT RESTORED, as REDIS_URL is not set");
   }
   if (!checkOnly && takenAt !== null) {
     lines.push(

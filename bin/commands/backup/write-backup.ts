@@ -37,6 +37,7 @@ export async function writeBackup(
       : await dumpDatabase(databaseUrl, {
           write: async (table, rows) => await archive.add(fileOf(table), rows),
           onProgress: (readBytes, sizeBytes) => progress.show({ readBytes, sizeBytes }),
+          signal,
         });
   const documents = redis === undefined ? undefined : await readLimiterDocuments(redis);
   for (const { name, text } of documents ?? []) await archive.add(`limiter.${name}.json`, text);

@@ -2,7 +2,15 @@ import type { Readable } from 'node:stream';
 import { Client } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { BackupRefused, withRoleAdvice } from './errors.ts';
-import { type Ask, MIGRATIONS, quoted, type SchemaTable, schemaTables } from './schema-tables.ts';
+import { NO_TIMEOUTS } from './no-timeouts.ts';
+import {
+  type Ask,
+  MIGRATIONS,
+  NAME_PATTERN,
+  quoted,
+  type SchemaTable,
+  schemaTables,
+} from './schema-tables.ts';
 
 /** A table as it was dumped. */
 export interface DumpedTable {
@@ -33,6 +41,8 @@ export interface DumpOptions {
   readonly write: (table: string, rows: Readable) => Promise<void>;
   /** How many bytes of how many; an estimate from the tables' sizes. */
   readonly onProgress: (readBytes: number, sizeBytes: number) => void;
+  /** Ends it at once, also where it waits for a lock. */
+  readonly signal?: AbortSignal;
 }
 
 const CONNECT_MS = 10_000;
@@ -47,7 +57,7 @@ const KEY_COLUMNS: readonly (readonly [table: string, column: string])[] = [
 ];
 
 /** No time-outs of the server's, and one form of values whatever its settings are, as pg_dump has it. */
-const SESSION = `set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
+const SESSION = `${NO_TIMEOUTS}; set lock_timeout = '60s';
   set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set bytea_output = 'hex';
   set extra_float_digits = 1; set client_encoding = 'UTF8'; set row_security = off`;
 
@@ -71,12 +81,17 @@ export async function dumpDatabase(databaseUrl: string, options: DumpOptions): P
       cause: error,
     });
   });
+  // Breaks the connection off where a statement runs.
+  const abort = () => void client.end();
+  options.signal?.addEventListener('abort', abort);
   try {
+    options.signal?.throwIfAborted();
     await client.query(SESSION);
     return await dump(client, options);
   } catch (error) {
     throw withRoleAdvice(error, ADVICE);
   } finally {
+    options.signal?.removeEventListener('abort', abort);
     await client.end();
   }
 }
@@ -160,11 +175,19 @@ async function oldest(ask: Ask, { name, partitionKey }: SchemaTable): Promise<st
 }
 
 async function sequencesOf(ask: Ask): Promise<DatabaseDump['sequences']> {
-  return await ask<{ name: string; value: string }>(
-    `select sequencename as name, last_value::text as value from pg_sequences
-     where schemaname = 'user_service' and last_value is not null and sequencename not like '${MIGRATIONS}%'
+  const rows = await ask<{ name: string; value: string | null; readable: boolean }>(
+    `select sequencename as name, last_value::text as value,
+       has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'usage, select') as readable
+     from pg_sequences
+     where schemaname = 'user_service' and sequencename not like '${MIGRATIONS}%' and sequencename ~ '${NAME_PATTERN}'
      order by 1`,
   );
+  // To who may not read it, PostgreSQL gives no value, as of a sequence that was never used.
+  const unreadable = rows.filter(({ readable }) => !readable).map(({ name }) => name);
+  if (unreadable.length > 0) {
+    throw new BackupRefused(`permission denied for sequence ${unreadable.join(', ')}: ${ADVICE}`);
+  }
+  return rows.flatMap(({ name, value }) => (value === null ? [] : [{ name, value }]));
 }
 
 async function encryptionKeys(

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidV7 } from 'uuid';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { withTestClient } from '../../../testing/database-admin.ts';
 import { migrate } from '../storage/migrate.ts';
 import { openTestOrm, type TestOrm } from '../storage/testing-orm.ts';
 import { loadDatabase } from './load-database.ts';
@@ -135,7 +137,101 @@ describe('changes nothing', () => {
       / has \d+ rows, and not the \d+ of the manifest/,
     );
     await nothing(target);
+    const fewer = dump.tables.filter(({ name }) => name !== 'security_events');
+    await expect(loadDatabase(target.url, { ...dump, tables: fewer }, { ...KEEP, open })).rejects.toThrow(
+      'the backup lacks the tables security_events',
+    );
+    await nothing(target);
     expect((await loadDatabase(target.url, dump, { ...KEEP, open })).rows).toBe(39);
+  });
+});
+
+it('what somebody else had put into the schema is left out and named: the rest is restored', async () => {
+  const source = await emptyDatabase();
+  await migrate(source.orm);
+  await fill(source);
+  await source.rows(`create table user_service.notes (id int, "user" uuid references user_service.users)`);
+  await source.rows('insert into user_service.notes values (1)');
+  await source.rows('create table user_service."Users of May" as select * from user_service.users');
+  await source.rows(
+    `alter table user_service.users add column note jsonb default '{"a": 1}', add column "Note" text`,
+  );
+  await source.rows('create sequence user_service.notes_seq');
+  await source.rows(`select nextval('user_service.notes_seq')`);
+  const { dump, open } = await dumpToMemory(source.url);
+  const target = await emptyDatabase();
+  const loaded = await loadDatabase(target.url, dump, { ...KEEP, open });
+  expect(loaded).toMatchObject({ rows: 39, leftOut: ['notes', 'users.note', 'notes_seq'] });
+  await source.rows('alter table user_service.users drop column note, drop column "Note"');
+  const [users] = await contents(target);
+  const [usersBefore] = await contents(source);
+  expect(users).toEqual(usersBefore);
+  expect(await target.orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
+});
+
+it('time-outs and forms of values that a database or role is set to change nothing', async () => {
+  const source = await emptyDatabase();
+  await migrate(source.orm);
+  await fill(source);
+  const target = await emptyDatabase();
+  for (const { url, rows } of [source, target]) {
+    const name = new URL(url).pathname.slice(1);
+    for (const setting of [
+      ...["statement_timeout = '20ms'", "idle_in_transaction_session_timeout = '20ms'"],
+      ...["transaction_timeout = '60ms'", "datestyle = 'SQL, DMY'", "timezone = 'Asia/Kolkata'"],
+      ...["bytea_output = 'escape'", "client_encoding = 'LATIN1'", "intervalstyle = 'iso_8601'"],
+    ]) {
+      await rows(`alter database ${name} set ${setting}`);
+    }
+  }
+  const { dump, open } = await dumpToMemory(source.url);
+  await sleep(100);
+  const beforeCommit = async () => await sleep(100);
+  expect((await loadDatabase(target.url, dump, { ...KEEP, open, beforeCommit })).rows).toBe(39);
+  for (const { url, rows } of [source, target]) {
+    await rows(`alter database ${new URL(url).pathname.slice(1)} reset all`);
+  }
+  expect((await contents(target)).slice(0, 3)).toEqual((await contents(source)).slice(0, 3));
+});
+
+describe('a dump is refused', () => {
+  it('by a role that may not read a sequence: PostgreSQL would say that it was never used', async () => {
+    const source = await emptyDatabase();
+    await migrate(source.orm);
+    const role = `reader_${uuidV7().replaceAll('-', '')}`;
+    await source.rows(`create role ${role} login password 'x'`);
+    try {
+      await source.rows(`grant usage on schema user_service to ${role}`);
+      await source.rows(`grant select on all tables in schema user_service to ${role}`);
+      const url = new URL(source.url);
+      Object.assign(url, { username: role, password: 'x' });
+      await expect(dumpToMemory(url.href)).rejects.toThrow(
+        'permission denied for sequence revocations_id_seq: give DATABASE_URL the role of identity',
+      );
+    } finally {
+      await source.rows(`drop owned by ${role}`);
+      await source.rows(`drop role ${role}`);
+    }
+  });
+
+  it('at once where it is interrupted, also while it waits for a lock', async () => {
+    const source = await emptyDatabase();
+    await migrate(source.orm);
+    await withTestClient(source.url, async (client) => {
+      await client.query('begin; lock table user_service.users');
+      const interruption = new AbortController();
+      const dumping = dumpToMemory(source.url, interruption.signal);
+      const refused = expect(dumping).rejects.toThrow('Connection terminated');
+      for (;;) {
+        const { rows } = await client.query(
+          'select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())',
+        );
+        if (rows.length > 0) break;
+        await sleep(5);
+      }
+      interruption.abort();
+      await refused;
+    });
   });
 });
 

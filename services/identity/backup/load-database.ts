@@ -14,6 +14,7 @@ import { type Distrusted, distrust } from './distrust.ts';
 import type { DatabaseDump } from './dump-database.ts';
 import { BackupRefused, withRoleAdvice } from './errors.ts';
 import { loadRows } from './load-rows.ts';
+import { NO_TIMEOUTS } from './no-timeouts.ts';
 import { checkLevel, migrateToLevel } from './schema-level.ts';
 import { type Ask, quoted, schemaTables } from './schema-tables.ts';
 
@@ -29,6 +30,8 @@ export interface LoadOptions {
 /** What came of a restore. */
 export interface LoadedDatabase {
   readonly rows: number;
+  /** What the dump has that no migration makes: tables, `table.column`, sequences. */
+  readonly leftOut: readonly string[];
   /** Migrations that ran on what was loaded. */
   readonly migrated: readonly string[];
   /** Undefined where sessions were kept. */
@@ -85,10 +88,12 @@ async function load(
   { open, keepSessions, beforeCommit }: LoadOptions,
 ): Promise<LoadedDatabase> {
   const transaction = em.getTransactionContext();
+  await client.query(NO_TIMEOUTS);
   await query(em, `select pg_advisory_xact_lock(${MIGRATION_LOCK})`, []);
   await refuseRows(em);
   await migrateToLevel(orm, em, dump.migrations);
-  const rows = await loadRows(client, dump, open);
+  const known = new Set([...orm.getMetadata().getAll().values()].map(({ tableName }) => tableName));
+  const { rows, leftOut } = await loadRows(client, dump, known, open);
   const migrated = await orm.migrator.up({ transaction });
   await applyPrivileges((sql) => em.getConnection().execute(sql, [], 'all', transaction));
   // Nobody else does it before the first queries come.
@@ -99,7 +104,7 @@ async function load(
   const distrusted = keepSessions ? undefined : await distrust(em);
   await recordRestore(em, dump, distrusted);
   await beforeCommit();
-  return { rows, migrated: migrated.map(({ name }) => name), distrusted, chain };
+  return { rows, leftOut, migrated: migrated.map(({ name }) => name), distrusted, chain };
 }
 
 /** Locks what is there, so that a service that runs can add nothing, and refuses if anything has a row. */

@@ -15,6 +15,9 @@ export type Ask = <Row extends object>(sql: string) => Promise<readonly Row[]>;
 /** Which migrations ran: a backup has it in its manifest, and a restore runs them. */
 export const MIGRATIONS = 'mikro_orm_migrations';
 
+/** Names as migrations give them. What somebody else has put into the schema under others is no part of a backup. */
+export const NAME_PATTERN = '^[a-z_][a-z0-9_]*$';
+
 /** The tables of identity's schema but that of the migrations, by name; none where there is no schema. */
 export async function schemaTables(ask: Ask): Promise<readonly SchemaTable[]> {
   const rows = await ask<{ name: string; columns: string[]; key: string | null; bytes: string }>(
@@ -23,8 +26,9 @@ export async function schemaTables(ask: Ask): Promise<readonly SchemaTable[]> {
          where p.partrelid = c.oid) as key,
        (select coalesce(sum(pg_relation_size(t.relid)), 0) from pg_partition_tree(c.oid) t) + pg_relation_size(c.oid) as bytes
      from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+       and a.attname ~ '${NAME_PATTERN}'
      where c.relnamespace = to_regnamespace('user_service') and c.relkind in ('r', 'p') and not c.relispartition
-       and c.relname <> '${MIGRATIONS}'
+       and c.relname <> '${MIGRATIONS}' and c.relname ~ '${NAME_PATTERN}'
      group by c.oid, c.relname order by c.relname`,
   );
   return rows.map(({ name, columns, key, bytes }) => ({

@@ -8,11 +8,12 @@ export interface TestDump {
   open(table: string): Readable;
 }
 
-export async function dumpToMemory(databaseUrl: string): Promise<TestDump> {
+export async function dumpToMemory(databaseUrl: string, signal?: AbortSignal): Promise<TestDump> {
   const parts = new Map<string, Buffer>();
   const dump = await dumpDatabase(databaseUrl, {
     write: async (table, rows) => void parts.set(table, await buffer(rows)),
     onProgress: () => undefined,
+    ...(signal && { signal }),
   });
   return { dump, open: (table) => Readable.from([parts.get(table) ?? Buffer.alloc(0)]) };
 }

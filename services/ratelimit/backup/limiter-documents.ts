@@ -52,6 +52,17 @@ export async function readLimiterDocuments(target: RedisTarget): Promise<readonl
 }
 
 /**
+ * Finds out whether documents can be put there. What is there is not read: a restore is also for one that nobody can read.
+ *
+ * @throws Error that says why not, without a password
+ */
+export async function askLimiter(target: RedisTarget): Promise<void> {
+  await withRedis(target, async (client) => {
+    for (const name of LIMITER_DOCUMENTS) await client.hget(KEYS[name].key, 'revision');
+  });
+}
+
+/**
  * How many rules or keys a document has.
  *
  * @throws Error where the service could not read it
