@@ -281,9 +281,14 @@ test('a clock is not blamed for what the way there and back may have taken', () 
   expect(findings.all[0]?.level).toBe('ok');
 });
 
-test('a release of Node that is too old is a problem', () => {
-  expect(checkMachine('20.19.0').all[0]?.level).toBe('problem');
-  expect(checkMachine().all[0]?.level).toBe('ok');
+test.each([
+  ['20.19.0', 'problem'],
+  ['22.14.0', 'warning'],
+  ['24.6.0', 'warning'],
+  ['24.7.0', 'ok'],
+  ['26.0.0', 'ok'],
+])('of Node %s doctor says: %s', (version, level) => {
+  expect(checkMachine(version).all[0]?.level).toBe(level);
 });
 
 test.each([

@@ -140,8 +140,8 @@ describe('docs/logs.md', () => {
   });
 
   it.each(commands)('$command', async ({ name, command }) => {
-    const [start, ...args] = command.split(/(?<=optix\.ts log) /);
-    expect(start).toBe('node bin/optix.ts log');
+    const [start, ...args] = command.split(/(?<=optix log) /);
+    expect(start).toBe('npx optix log');
     const { status, stdout, stderr } = await log(name, ...args.join(' ').split(' '));
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).not.toBe('');

@@ -37,7 +37,9 @@ export async function checkService(
       findings.add(
         'problem',
         `${name} at ${place}: ${reasonOf(error)}`,
-        'calls that go there fail',
+        error instanceof NotServing
+          ? 'what needs the store that is away fails, or is answered without it'
+          : 'calls that go there fail',
         error instanceof NotServing
           ? 'look at its stores below, and at its log'
           : 'start it; if it runs elsewhere, run optix doctor there, or with its settings',
