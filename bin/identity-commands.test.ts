@@ -131,6 +131,8 @@ test('events are listed by what they must be, and resolved once', async () => {
   expect(types(events)).toEqual(['login_succeeded', 'login_succeeded']);
   const none = await optix('events', 'list', '--until', '2020-01-01');
   expect(none).toEqual({ status: 0, stdout: 'no events\n', stderr: '' });
+  const misspelt = await optix('events', 'list', '--type', 'login_fail');
+  expect(misspelt.stdout).toBe('no events of login_fail (types: docs/audit.md)\n');
   const some = await optix('events', 'list', '--limit', '1');
   expect(some.stdout.split('\n')[0]).toMatch(/^time +severity +type +user/);
   expect(some.stdout.trimEnd().split('\n')).toHaveLength(2);

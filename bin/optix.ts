@@ -49,6 +49,9 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+// Of a library, about TLS to an address without a name: whoever calls a command can do nothing about it (DEP0123).
+process.noDeprecation = true;
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -191,11 +191,15 @@ describe('docs/simulate.md', () => {
     expect(commands.length).toBeGreaterThan(3);
     for (const command of commands) {
       const env = { PATH: `${dirname(process.execPath)}:${process.env['PATH']}` };
-      const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', command], {
-        encoding: 'utf8',
-        cwd: directory,
-        env,
-      });
+      const { status, stdout, stderr } = spawnSync(
+        'bash',
+        ['--norc', '-c', command.replace('npx optix', 'node bin/optix.ts')],
+        {
+          encoding: 'utf8',
+          cwd: directory,
+          env,
+        },
+      );
       expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: '' });
       expect(stdout).not.toBe('');
     }

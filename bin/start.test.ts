@@ -70,6 +70,16 @@ function start(...flags: string[]): Started {
   return { child, output: () => output, printed, exited };
 }
 
+test('a database that is not there: where it was looked for, and the setting that named it', async () => {
+  const stores = { DATABASE_URL: 'postgres://optix@127.0.0.1:1/optix', REDIS_URL: 'redis://127.0.0.1:1' };
+  const ended = await runOptix(['start', '--data-dir', join(directory.path, 'other')], {
+    ...ports,
+    ...stores,
+  });
+  expect(ended.status).toBe(1);
+  expect(ended.stderr).toMatch(/can not be reached at 127\.0\.0\.1:1\/optix: .*is DATABASE_URL right\?/);
+});
+
 /** Ids of all that runs for the data directory, the launcher aside. */
 function partPids(): number[] {
   const files = [

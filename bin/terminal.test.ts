@@ -10,6 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { startTestIdentity, type TestService } from '../testing/services.ts';
 import { CHECKOUT } from './checkout.ts';
 import { usersCommand } from './commands/users.ts';
+import { NODE_COMPILE_CACHE } from './testing-optix.ts';
 import { printedBy } from './testing-printed.ts';
 
 /** Of util-linux: runs a command on a terminal of its own. */
@@ -50,7 +51,10 @@ async function onTerminal(
   const optix = `node ${join(CHECKOUT, 'bin', 'optix.ts')}`;
   const line = `stty cols ${columns}; ${command.replaceAll('optix ', `${optix} `)} --address ${service.grpcAddress}`;
   const child = spawn('script', ['-qec', line, '/dev/null'], {
-    env: { PATH: process.env['PATH'], OPTIX_API_KEY: 'key-of-ops', TERM: 'xterm', SHELL: '/bin/bash' },
+    env: {
+      ...{ PATH: process.env['PATH'], NODE_COMPILE_CACHE },
+      ...{ OPTIX_API_KEY: 'key-of-ops', TERM: 'xterm', SHELL: '/bin/bash' },
+    },
   });
   let shown = '';
   child.stdout.on('data', (chunk: Buffer) => {

@@ -34,7 +34,9 @@ export async function simulateCommand(args: string[]): Promise<number> {
   refuseUnread(report, name);
   if (flags.svg !== undefined) await writeFile(flags.svg, plotSvg(report, name));
   console.log(
-    flags.json ? printableJson(JSON.stringify(report, null, 2)) : printableLines(reportText(report, name)),
+    flags.json
+      ? printableJson(JSON.stringify(report, null, 2))
+      : printableLines(reportText(report, name, process.stdout.columns)),
   );
   return EXIT.DONE;
 }

@@ -18,6 +18,7 @@ import { type Interruption, watchInterruption } from '../interruption.ts';
 import { EXIT } from '../output/exit-code.ts';
 import { readArguments } from '../output/read-arguments.ts';
 import { requireServicesNode } from '../services-node.ts';
+import { failureText } from './migrate/failure-text.ts';
 
 const HELP = `Usage: optix start [options]
 
@@ -90,7 +91,10 @@ async function run(
     killers.push(redis.kill);
     goOn();
     const { migrateDatabase } = await migration;
-    const applied = await migrateDatabase(database.url as string);
+    const url = database.url as string;
+    const applied = await migrateDatabase(url).catch((error: unknown) => {
+      throw new Error(failureText(error, url) ?? (error as Error).message, { cause: error });
+    });
     say(applied.length > 0 ? `database: applied ${applied.join(', ')}` : 'database: up to date');
     goOn();
 

@@ -12,6 +12,15 @@ test('a service that is not there: where it was looked for', () => {
   );
 });
 
+test('a connection that fails: what the network said, once', () => {
+  const layers =
+    'round_robin: No connection established. Last error: No connection established. Last error: ';
+  const refused = `${layers}Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: `;
+  expect(refusalText(new ConnectError(refused, Code.Unavailable), '127.0.0.1:1')).toBe(
+    '[unavailable] connect ECONNREFUSED 127.0.0.1:1: is the service running, and at 127.0.0.1:1 (--address, --tls)?',
+  );
+});
+
 test('a service whose store is away speaks for itself', () => {
   const facts = { message: 'the store is away', reason: 'STORE_UNAVAILABLE', domain: 'ratelimit.optix' };
   expect(refusalText(rpcError(Code.Unavailable, facts), '127.0.0.1:1')).toBe(

@@ -19,9 +19,16 @@ const ADVICE: ReadonlyMap<Code, (address: string) => string> = new Map<Code, (ad
 
 /** A service's refusal as one line, with what to do about it. Holds no secret. */
 export function refusalText(error: ConnectError, address: string): string {
-  const text = error.message.replaceAll(/\s*\n\s*/g, ' ');
+  const text = connectionText(error.message.replaceAll(/\s*\n\s*/g, ' '));
   // With details it comes from the service itself, which says in its own words what is away.
   const isAnswer = error.code === Code.Unavailable && error.details.length > 0;
   const advice = isAnswer ? undefined : ADVICE.get(error.code)?.(address);
   return advice === undefined ? text : `${text}: ${advice}`;
+}
+
+/** What the network said, without the layers of grpc-js around it: it tells them all, and the reason last. */
+function connectionText(text: string): string {
+  const [, code = '', reason] =
+    /^(\[\w+\]) .*Last error: (?:Error: )?(.+?)\. Resolution note:/.exec(text) ?? [];
+  return reason === undefined ? text : `${code} ${reason}`;
 }

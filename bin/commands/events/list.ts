@@ -79,8 +79,10 @@ export async function listEvents(args: string[]): Promise<number> {
   if (flags.json) {
     const all = create(ListSecurityEventsResponseSchema, { events, nextPageToken: pageToken });
     printJson(messageJson(ListSecurityEventsResponseSchema, all));
-  } else if (events.length === 0) console.log('no events');
-  else console.log(eventTable(events));
+  } else if (events.length === 0) {
+    // A type is any text to the service: a misspelt one must not look like a log that has nothing.
+    console.log(flags.type === undefined ? 'no events' : `no events of ${flags.type} (types: docs/audit.md)`);
+  } else console.log(eventTable(events));
   if (pageToken !== '') console.error(`there may be more than these ${events.length}: --limit, --until`);
   return EXIT.DONE;
 }

@@ -42,6 +42,14 @@ test('the report as tables', async () => {
   ]);
 });
 
+test('on a narrow terminal a table that is wider is a block for each row', async () => {
+  const report = await simulateLines(rules, requests(4, 'a'));
+  const lines = reportText(report, 'access.log', 80).split('\n');
+  expect(lines).toContain('of one caller     4 (ip:a, 2023-11-14T22:14:00.000Z)');
+  expect(lines).toContain('endpoint  most denied  times');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
 test('a log without requests has no tables', async () => {
   expect(reportText(await simulateLines(rules, []), 'access.log')).toBe('access.log: 0 requests');
 });

@@ -6,8 +6,19 @@ import type {
   SuggestionReport,
 } from './simulation-report.ts';
 
-/** The report as tables, for people. Ends without a line break. */
-export function reportText(report: SimulationReport, name: string): string {
+type TableText = (rows: readonly (readonly string[])[]) => string[];
+
+/**
+ * The report as tables, for people. Ends without a line break.
+ *
+ * @param terminalColumns where a table is wider, each of its rows is a block of `title  cell` lines instead
+ */
+export function reportText(
+  report: SimulationReport,
+  name: string,
+  terminalColumns = Number.POSITIVE_INFINITY,
+): string {
+  const table: TableText = (rows) => tableLines(rows, terminalColumns);
   const { total, from, to, log, exact } = report;
   const lines = [`${name}: ${count(total.requests)} requests${from === null ? '' : `, ${from} to ${to}`}`];
   lines.push(...logNotes(log));
@@ -15,10 +26,10 @@ export function reportText(report: SimulationReport, name: string): string {
     lines.push('More than 1,000,000 keys counted at one time: some callers had their limit back early.');
   }
   if (total.requests > 0) {
-    lines.push('', ...endpointTable(report), '', ...limitTable(report));
-    lines.push(...callerTable('Most denied', report.mostDenied));
-    lines.push(...callerTable('Most denied by shadow limits', report.mostShadowDenied));
-    lines.push(...suggestionTable(report));
+    lines.push('', ...endpointTable(report, table), '', ...limitTable(report, table));
+    lines.push(...callerTable('Most denied', report.mostDenied, table));
+    lines.push(...callerTable('Most denied by shadow limits', report.mostShadowDenied, table));
+    lines.push(...suggestionTable(report, table));
   }
   return lines.join('\n');
 }
@@ -43,7 +54,7 @@ function logNotes(log: LogReport): string[] {
     .map(([lines, text]) => `${count(lines)} of ${count(log.lines)} lines ${text}`);
 }
 
-function endpointTable({ endpoints, total }: SimulationReport): string[] {
+function endpointTable({ endpoints, total }: SimulationReport, table: TableText): string[] {
   const rows = endpoints.map((each) => [
     each.endpoint,
     each.rule,
@@ -74,7 +85,7 @@ function endpointTable({ endpoints, total }: SimulationReport): string[] {
   return [...table([header, ...rows]), ...notes];
 }
 
-function limitTable({ endpoints }: SimulationReport): string[] {
+function limitTable({ endpoints }: SimulationReport, table: TableText): string[] {
   const rows = endpoints.flatMap(({ endpoint, limits }) =>
     limits.map((limit) => [
       endpoint,
@@ -90,7 +101,7 @@ function limitTable({ endpoints }: SimulationReport): string[] {
   return [...table([header, ...rows]), 'Windows of peaks begin at multiples of their length (UTC).'];
 }
 
-function callerTable(title: string, callers: readonly CallerReport[]): string[] {
+function callerTable(title: string, callers: readonly CallerReport[], table: TableText): string[] {
   if (callers.length === 0) return [];
   const rows = callers.map(({ endpoint, identifier, count: denied, error }) => [
     endpoint,
@@ -100,7 +111,7 @@ function callerTable(title: string, callers: readonly CallerReport[]): string[] 
   return ['', ...table([['endpoint', title.toLowerCase(), 'times'], ...rows])];
 }
 
-function suggestionTable({ endpoints }: SimulationReport): string[] {
+function suggestionTable({ endpoints }: SimulationReport, table: TableText): string[] {
   const rows: string[][] = [];
   let wanted: number | undefined;
   for (const { endpoint, limits } of endpoints) {
@@ -148,9 +159,17 @@ function limitName({ name, override, algorithm, limit, burst, window, shadow }: 
 }
 
 /** Columns two blanks apart; those of numbers to the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
+function tableLines(rows: readonly (readonly string[])[], terminalColumns: number): string[] {
   const [header = [], ...body] = rows;
   const widths = header.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const total = widths.reduce((sum, width) => sum + width + 2, -2);
+  if (total > terminalColumns) {
+    const titleWidth = Math.max(...header.map((title) => title.length));
+    const blocks = body.map((row) =>
+      header.map((title, column) => `${title.padEnd(titleWidth)}  ${row[column] ?? ''}`.trimEnd()),
+    );
+    return blocks.flatMap((block, index) => (index === 0 ? block : ['', ...block]));
+  }
   const isNumeric = header.map((_, column) =>
     body.every((row) => /^\d[\d,]*( \(.*%\))?$|^$/.test(row[column] ?? '')),
   );
