@@ -82,7 +82,7 @@ export class ManagedKeys implements ApiKeys, AsyncDisposable {
     const deadline = performance.now() + withinMs;
     const late = pause(withinMs, this.#stop.signal);
     const first = (async () => {
-      while (!this.#stop.signal.aborted && !(await this.#look()) && performance.now() < deadline) {
+      while (!this.#stop.signal.aborted && !(await this.#look(true)) && performance.now() < deadline) {
         await pause(RETRY_MS, this.#stop.signal);
       }
     })();
@@ -169,8 +169,8 @@ export class ManagedKeys implements ApiKeys, AsyncDisposable {
     return result;
   }
 
-  /** Whether the store could be asked. */
-  async #look(): Promise<boolean> {
+  /** Whether the store could be asked. @param isStart its connection may not be there yet, which is no news */
+  async #look(isStart = false): Promise<boolean> {
     return await this.#exclusively(async () => {
       const { store, logger } = this.#options;
       try {
@@ -185,6 +185,7 @@ export class ManagedKeys implements ApiKeys, AsyncDisposable {
         return true;
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
+        if (isStart) return false;
         if (!this.#away) logger.error({ reason }, 'caller keys can not be read: the last known ones stay');
         this.#away = true;
         return false;
