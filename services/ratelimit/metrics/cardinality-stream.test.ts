@@ -59,4 +59,4 @@ it('100,000 identifiers and endpoints through a stream make no more series at /m
   expect(seriesOf(after, OURS) - before).toBeLessThanOrEqual(1);
   expect(seriesOf(after, /^optix_ratelimit_top_denied_checks/)).toBe(TOP);
   expect(seriesOf(after, /^optix_ratelimit_decisions_total/)).toBeLessThanOrEqual(3);
-}, 30_000);
+}, 90_000);
