@@ -88,8 +88,9 @@ describe('monitoring.yml of Docker Compose', () => {
     mkdirSync(own);
     const moved = script
       .replaceAll('$$', '$')
-      .replaceAll('/etc/prometheus/optix/', prometheusFile(''))
+      // First, as this checkout may lie under /tmp.
       .replaceAll('/tmp/', `${own}/`)
+      .replaceAll('/etc/prometheus/optix/', prometheusFile(''))
       .replace(/exec prometheus --config\.file=(\S+).*/, 'exec promtool check config $1');
     const { status, stdout } = spawnSync('/bin/sh', ['-euc', moved], {
       encoding: 'utf8',

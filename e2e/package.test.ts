@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT } from '../scripts/run-command.ts';
 import { startTestRateLimit, type TestService } from '../testing/services.ts';
+import { describeInstalledCommandLine } from './package-cli.ts';
 import { type PackedPackage, packPackage } from './packed-package.ts';
 
 const run = promisify(execFile);
@@ -14,11 +15,16 @@ const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) 
   readonly devDependencies: Readonly<Record<string, string>>;
 };
 
+vi.setConfig({ testTimeout: 60_000 });
+
 let packed: PackedPackage;
+/** A project that the package was installed into, with nothing else. */
+let project: string;
 let ratelimit: TestService;
 
 beforeAll(async () => {
   packed = await packPackage();
+  project = await packed.install('in-javascript', {});
   ratelimit = await startTestRateLimit();
 }, 120_000);
 afterAll(async () => {
@@ -33,8 +39,9 @@ function sameVersion(name: string): string {
 
 describe('the package that npm pack makes', () => {
   it('is used from plain JavaScript, with nothing else installed', async () => {
-    const folder = await packed.install('in-javascript', {
-      'main.js': `
+    await writeFile(
+      join(project, 'main.js'),
+      `
 import { createLimiter } from 'optix/ratelimit';
 import { createTokenVerifier, TokenInvalid } from 'optix/identity';
 
@@ -56,8 +63,8 @@ for (const subpath of ${JSON.stringify(Object.keys(MANIFEST.exports))}) {
 }
 console.log(JSON.stringify({ answers, refused: refusal instanceof TokenInvalid, loaded }));
 `,
-    });
-    const { stdout } = await run(process.execPath, ['main.js', ratelimit.grpcAddress], { cwd: folder });
+    );
+    const { stdout } = await run(process.execPath, ['main.js', ratelimit.grpcAddress], { cwd: project });
     expect(JSON.parse(stdout)).toEqual({
       answers: [
         [true, 2],
@@ -196,3 +203,8 @@ server.closeAllConnections();
     expect(loaded).toContain('@grpc/grpc-js');
   });
 });
+
+describeInstalledCommandLine(
+  () => project,
+  () => ratelimit,
+);

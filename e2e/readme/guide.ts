@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { expect } from 'vitest';
+import { NODE_COMPILE_CACHE } from '../../bin/testing-optix.ts';
 import { ROOT } from '../../scripts/run-command.ts';
 import { stackDirectory } from '../../testing/stack-directory.ts';
 import { PrintedAnswers } from './answers.ts';
@@ -70,8 +71,7 @@ export class Guide implements AsyncDisposable {
     this.#shell?.[Symbol.dispose]();
     this.#answers = new PrintedAnswers();
     const { PATH, HOME, TMPDIR } = process.env;
-    // npm has Node cache what it compiled, in the shared temporary directory.
-    const quiet = { npm_config_update_notifier: 'false', NODE_DISABLE_COMPILE_CACHE: '1' };
+    const quiet = { npm_config_update_notifier: 'false', NODE_COMPILE_CACHE };
     const addresses = {
       OPTIX_IDENTITY_ADDRESS: this.onOwnPorts('localhost:50051'),
       OPTIX_RATELIMIT_ADDRESS: this.onOwnPorts('localhost:50052'),
