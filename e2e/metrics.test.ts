@@ -102,10 +102,10 @@ beforeAll(async () => {
     // The maintenance's first runs tell of themselves as well.
     await vi.waitFor(
       async () => {
-        const tasks = (await scrape(identity)).labelsOf(
-          'optix_maintenance_task_last_success_timestamp_seconds',
-        );
-        expect(tasks).toEqual(['task']);
+        const told = await scrape(identity);
+        expect(told.labelsOf('optix_maintenance_task_last_success_timestamp_seconds')).toEqual(['task']);
+        expect(told.labelsOf('nodejs_gc_duration_seconds')).toEqual(['kind']);
+        expect((await scrape(ratelimit)).labelsOf('nodejs_gc_duration_seconds')).toEqual(['kind']);
       },
       { timeout: 15_000, interval: 200 },
     );
