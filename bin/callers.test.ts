@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { keyDigest } from '../runtime/callers/caller-key.ts';
 import { type RedisServer, startRedis } from '../stack/redis-server.ts';
 import { makeAuthority, makeCertificate } from '../testing/certificates.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { startTestRateLimit, type TestService } from '../testing/services.ts';
 import { CHECKOUT } from './checkout.ts';
 
@@ -33,7 +34,7 @@ async function optix(
   { input = '', env = {} }: { input?: string; env?: object } = {},
 ) {
   const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'optix.ts'), 'callers', ...args], {
-    env: { PATH: process.env['PATH'], OPTIX_API_KEY: 'key-of-ops', ...env },
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE, OPTIX_API_KEY: 'key-of-ops', ...env },
   });
   child.stdin.on('error', () => undefined).end(input);
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));

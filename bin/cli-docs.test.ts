@@ -9,12 +9,12 @@ import { createClient } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { blocksOf } from '../e2e/readme/blocks.ts';
 import { AuthenticationService } from '../gen/optix/identity/v1/authentication_service_pb.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { startTestIdentity, startTestRateLimit, type TestService } from '../testing/services.ts';
 import { CHECKOUT } from './checkout.ts';
 import { COMMANDS } from './command-table.ts';
 import { readCommandTree } from './commands/completion/command-tree.ts';
-import { NODE_COMPILE_CACHE } from './testing-optix.ts';
 import { printedBy } from './testing-printed.ts';
 
 /** Long enough for a command to ask the service, and to fail where it would. */

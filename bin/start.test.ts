@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test, vi } from 'vitest';
 import { isPortFree } from '../stack/ports.ts';
 import { isAlive } from '../stack/process-table.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { stackDirectory } from '../testing/stack-directory.ts';
 import { CHECKOUT } from './checkout.ts';
 import { runOptix } from './testing-optix.ts';
@@ -47,8 +48,8 @@ const ports = {
 
 function start(...flags: string[]): Started {
   const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'optix.ts'), 'start', ...flags], {
-    // Neither HOME nor anything else: what a service manager gives.
-    env: { PATH: process.env['PATH'], OPTIX_DATA_DIR: dataDir, ...ports },
+    // Neither HOME nor anything else that a service reads: what a service manager gives.
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE, OPTIX_DATA_DIR: dataDir, ...ports },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));

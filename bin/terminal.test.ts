@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { keyDigest } from '../runtime/callers/caller-key.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { startTestIdentity, type TestService } from '../testing/services.ts';
 import { CHECKOUT } from './checkout.ts';
 import { usersCommand } from './commands/users.ts';
-import { NODE_COMPILE_CACHE } from './testing-optix.ts';
 import { printedBy } from './testing-printed.ts';
 
 /** Of util-linux: runs a command on a terminal of its own. */

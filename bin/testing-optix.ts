@@ -1,12 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { CHECKOUT } from './checkout.ts';
-
-/** Of all processes of a test run: most of what a command takes is to read its TypeScript. Goes with the run's directory. */
-export const NODE_COMPILE_CACHE = join(tmpdir(), 'optix-compile-cache');
 
 export interface Ended {
   readonly status: number | null;

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createGrpcTransport } from '../clients/grpc/grpc-transport.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { type IdentityRpcs, identityRpcs } from './identity-rpcs.ts';
 
 /** Identity as a process of its own, which can be killed. */
@@ -28,7 +29,13 @@ export async function startKillableIdentity(
 ): Promise<KillableIdentity> {
   const main = fileURLToPath(new URL('../services/identity/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'] ?? '', IDENTITY_GRPC_PORT: '0', IDENTITY_HTTP_PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE,
+      IDENTITY_GRPC_PORT: '0',
+      IDENTITY_HTTP_PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close');

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { LogEntry } from '../testing/collecting-logger.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 
 /** A service as a process of its own, of which every byte is kept that it writes. */
 export interface LoggedProcess extends AsyncDisposable {
@@ -37,6 +38,7 @@ export async function startLoggedProcess(
     {
       env: {
         PATH: process.env['PATH'] ?? '',
+        NODE_COMPILE_CACHE,
         [`${prefix}_GRPC_PORT`]: '0',
         [`${prefix}_HTTP_PORT`]: '0',
         ...env,

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 import { createTestDatabase } from '../testing/database.ts';
 
 interface Ended {
@@ -19,7 +20,7 @@ afterEach(() => {
 function start(service: 'identity' | 'ratelimit', env: Record<string, string>) {
   const main = fileURLToPath(new URL(`../services/${service}/main.ts`, import.meta.url));
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);

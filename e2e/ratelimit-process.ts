@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '../clients/grpc/grpc-transport.ts';
 import { RateLimitService } from '../gen/optix/ratelimit/v1/rate_limit_service_pb.ts';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 
 /** The rate limiter as a process of its own. */
 export interface RateLimitProcess extends AsyncDisposable {
@@ -19,7 +20,13 @@ export async function startRateLimitProcess(
 ): Promise<RateLimitProcess> {
   const main = fileURLToPath(new URL('../services/ratelimit/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'] ?? '', RATELIMIT_GRPC_PORT: '0', RATELIMIT_HTTP_PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE,
+      RATELIMIT_GRPC_PORT: '0',
+      RATELIMIT_HTTP_PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close');

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { NODE_COMPILE_CACHE } from '../testing/compile-cache.ts';
 
 const MAIN = fileURLToPath(new URL('../services/ratelimit/main.ts', import.meta.url));
 
@@ -24,7 +25,7 @@ export class StoppableLimiter implements AsyncDisposable {
   async start(): Promise<void> {
     const ports = { RATELIMIT_GRPC_PORT: String(this.#port), RATELIMIT_HTTP_PORT: '0' };
     const child = spawn(process.execPath, [MAIN], {
-      env: { PATH: process.env['PATH'] ?? '', ...ports, ...this.#env },
+      env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE, ...ports, ...this.#env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#child = child;

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { expect } from 'vitest';
-import { NODE_COMPILE_CACHE } from '../../bin/testing-optix.ts';
 import { ROOT } from '../../scripts/run-command.ts';
+import { NODE_COMPILE_CACHE } from '../../testing/compile-cache.ts';
 import { stackDirectory } from '../../testing/stack-directory.ts';
 import { PrintedAnswers } from './answers.ts';
 import type { Step } from './blocks.ts';

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { settings as identity } from '../../services/identity/config.ts';
 import { settings as ratelimit } from '../../services/ratelimit/config.ts';
 import { freePort } from '../../stack/ports.ts';
+import { NODE_COMPILE_CACHE } from '../../testing/compile-cache.ts';
 
 /** `optix start` itself gives up on a service after 30 seconds. */
 const START_MS = 45_000;
@@ -41,7 +42,11 @@ export class Stack {
     const [program, ...args] = options.command.replace(/^exec /, '').split(' ');
     if (program !== 'node') throw new Error(`not a program for node: ${options.command}`);
     const ports = new Map<number, number>();
-    const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], OPTIX_DATA_DIR: options.dataDir };
+    const env: NodeJS.ProcessEnv = {
+      PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE,
+      OPTIX_DATA_DIR: options.dataDir,
+    };
     for (const setting of PORTS) {
       // What was free a moment ago may be given out again.
       let port = await freePort();

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createRateLimitClient, type RateLimitClient } from '../../clients/ratelimit/rate-limit-client.ts';
 import { type RedisServer, startRedis } from '../../stack/redis-server.ts';
+import { NODE_COMPILE_CACHE } from '../compile-cache.ts';
 
 /** Rate limiters as processes of their own, over one Redis, and connections to them. */
 export interface LimiterProcesses extends AsyncDisposable {
@@ -44,6 +45,7 @@ function startLimiter(redisUrl: string, rulesFile: string): ChildProcess {
   return spawn(process.execPath, [main], {
     env: {
       PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE,
       REDIS_URL: redisUrl,
       // Every answer shall be Redis's own, however busy the machine is.
       REDIS_TIMEOUT_MS: '10000',
